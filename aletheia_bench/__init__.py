@@ -1,0 +1,1 @@
+"""The harness: corpus → train → evaluate → score → report."""

@@ -1,0 +1,130 @@
+"""What a plugin implements: `Task`, and `Backend` with its `Model`. Knows values only."""
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, ClassVar, Literal as OneOf, Protocol, TypeVar, runtime_checkable
+
+from aletheia_plugins.values import CSP, Assignment, Card, Completion, Domains, Example, Request, Solution
+
+__all__ = ["Backend", "Model", "Progress", "Split", "Task", "Trainable", "belongs", "generator"]
+
+Split = OneOf["train", "test"]
+
+P = TypeVar("P")
+"""A task's own problem type: any value that compares by content."""
+
+HELD_OUT = 4
+"""One canonical form in so many is for testing."""
+
+
+class Task(Protocol[P]):
+    """A family of constraint problems. Instances are made without arguments and hold no state."""
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    """Changes when `generate` gives other problems for the same arguments."""
+    levels: ClassVar[tuple[str, ...]]
+    """Named difficulties, easiest first."""
+
+    def generate(self, level: str, *, split: Split, seed: int, index: int) -> P:
+        """The problem of these arguments, the same in every process; use `generator` and `belongs`."""
+        ...
+
+    def loads(self, text: str) -> Sequence[P]:
+        """The problems in the text of a file of the field's own format; raises ProblemFileError."""
+        ...
+
+    def dumps(self, problem: P) -> str:
+        """The problem in that format: `loads(dumps(p)) == [p]`."""
+        ...
+
+    def render(self, problem: P) -> str:
+        """The prompt: lines that end in a newline; words separated by single spaces."""
+        ...
+
+    def domains(self, problem: P) -> Domains:
+        """What can be assigned, in the order in which an answer lists it."""
+        ...
+
+    def csp(self, problem: P) -> CSP:
+        """What the search sees."""
+        ...
+
+    def falsified(self, problem: P, assignment: Assignment, named: str | None = None) -> str | None:
+        """The name of a constraint that `assignment` falsifies, or None: the primitive that the checker uses.
+
+        It looks at the native problem and shares no code with `csp`. A constraint is falsified when all its variables
+        are assigned and it does not hold. With `named`, only the constraint of that name counts; KeyError if the
+        problem has none of that name.
+        """
+        ...
+
+    def solve(self, problem: P, *, seconds: float = 60.0) -> Solution:
+        """The verdict of an established solver; UNKNOWN when `seconds` did not suffice."""
+        ...
+
+    def canonical(self, problem: P) -> str:
+        """A text that is the same for all disguises of a problem: renamed, permuted, reordered."""
+        ...
+
+
+class Model(Protocol):
+    """A model that is loaded and writes text. It knows nothing of traces."""
+
+    def submit(self, request: Request) -> None:
+        """Queue a request; its completion depends on nothing else that was or will be submitted."""
+        ...
+
+    def poll(self) -> Sequence[Completion]:
+        """Wait until at least one request is done and return what is; empty only if nothing is queued."""
+        ...
+
+    def facts(self) -> Mapping[str, str | int | float]:
+        """What a reader needs to repeat a run: versions, device, threads, parameters, batch size."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Progress(Protocol):
+    """Told now and then where a long job stands."""
+
+    def __call__(self, done: int, total: int, **figures: float) -> None: ...
+
+
+class Backend(Protocol):
+    """A way to run models: registered by name, opened by card."""
+
+    name: ClassVar[str]
+
+    def open(self, card: Card) -> Model:
+        """Raises MissingError or ModelFileError with the way out."""
+        ...
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A back-end that can also train."""
+
+    def fit(
+        self, card: Card, examples: Callable[[], Iterable[Example]], out: Path, *, seed: int, progress: Progress
+    ) -> Mapping[str, Any]:
+        """Train the card's student on `examples` (called anew for each pass) and write its weights into `out`.
+
+        Continues from a checkpoint in `out`. Returns what a model card should say: steps, tokens, seconds, loss.
+        """
+        ...
+
+
+def generator(*key: object) -> random.Random:
+    """A random generator that depends on `key` alone; neighbouring keys have nothing in common."""
+    digest = blake2b("\x1f".join(map(str, key)).encode(), digest_size=16).digest()
+    return random.Random(int.from_bytes(digest, "big"))
+
+
+def belongs(canonical: str, split: Split) -> bool:
+    """Whether a problem with this canonical form is in `split`: so no disguise of a test problem is trained on."""
+    test = blake2b(canonical.encode(), digest_size=8).digest()[0] % HELD_OUT == 0
+    return test == (split == "test")

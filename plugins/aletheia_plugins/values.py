@@ -1,0 +1,283 @@
+"""The values that cross a seam: literals, constraints, steps, traces, verdicts, requests, completions, cards.
+
+Knows nothing of text, search, files or models. Everything is frozen and slotted.
+"""
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal as OneOf, Protocol
+
+__all__ = [
+    "CSP",
+    "AllDifferent",
+    "Answer",
+    "Assignment",
+    "AtMost",
+    "Backtrack",
+    "Card",
+    "Clause",
+    "Completion",
+    "Conflict",
+    "Constraint",
+    "ContextKind",
+    "Decide",
+    "Domains",
+    "Example",
+    "Imply",
+    "Literal",
+    "NotEqual",
+    "Request",
+    "Solution",
+    "State",
+    "Step",
+    "Trace",
+    "Verdict",
+    "literal",
+]
+
+Assignment = Mapping[str, str]
+"""Variable → value. Partial unless said otherwise."""
+
+Domains = Mapping[str, tuple[str, ...]]
+"""Variable → its possible values, in the order in which a search tries them. A variable with one value is given."""
+
+ContextKind = OneOf["folded", "cumulative"]
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """`variable=value`, or, with `equal` false, `variable!=value`: that value is excluded."""
+
+    variable: str
+    value: str
+    equal: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.variable}{'=' if self.equal else '!='}{self.value}"
+
+
+@lru_cache(maxsize=1 << 16)
+def literal(text: str) -> Literal:
+    """The literal that `text` writes, such as `x3=1` or `r1c2!=4`. Raises ValueError on anything else."""
+    left, separator, value = text.partition("=")
+    variable = left.removesuffix("!")
+    if not separator or not variable.isalnum() or not value.isalnum():
+        raise ValueError(f"expected variable=value or variable!=value, got {text!r}")
+    return Literal(variable, value, equal=left == variable)
+
+
+class Verdict(enum.StrEnum):
+    SAT = "SAT"
+    UNSAT = "UNSAT"
+    UNKNOWN = "UNKNOWN"
+    """Out of budget; never a synonym of UNSAT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """What a solver says; `assignment` is complete when the verdict is SAT, else None."""
+
+    verdict: Verdict
+    assignment: Assignment | None = None
+
+
+# --- constraint satisfaction problems ---
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """At most `limit` of these (variable, value) pairs may hold together: all that a search needs to know."""
+
+    limit: int
+    pairs: tuple[tuple[str, str], ...]
+
+
+class Constraint(Protocol):
+    """Something an assignment can falsify. `name` is how a trace cites it: words separated by single spaces."""
+
+    @property
+    def name(self) -> str: ...
+
+    def bounds(self, domains: Domains) -> Iterator[AtMost]:
+        """Bounds that together hold exactly when the constraint does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """Not all of `falsifiers` hold: each is the pair that makes one literal of the clause false."""
+
+    name: str
+    falsifiers: tuple[tuple[str, str], ...]
+
+    def bounds(self, domains: Domains) -> Iterator[AtMost]:
+        yield AtMost(len(self.falsifiers) - 1, self.falsifiers)
+
+
+@dataclass(frozen=True, slots=True)
+class AllDifferent:
+    """No two of `variables` take the same value."""
+
+    name: str
+    variables: tuple[str, ...]
+
+    def bounds(self, domains: Domains) -> Iterator[AtMost]:
+        for value in sorted({value for variable in self.variables for value in domains[variable]}):
+            yield AtMost(1, tuple((v, value) for v in self.variables if value in domains[v]))
+
+
+@dataclass(frozen=True, slots=True)
+class NotEqual:
+    """`left` and `right` take different values."""
+
+    name: str
+    left: str
+    right: str
+
+    def bounds(self, domains: Domains) -> Iterator[AtMost]:
+        return AllDifferent(self.name, (self.left, self.right)).bounds(domains)
+
+
+@dataclass(frozen=True, slots=True)
+class CSP:
+    """What the search sees. Constraints and variables are tried in their order here.
+
+    propagation: "unit" looks at one constraint at a time, as DPLL does (all variables have at most two values);
+    "forward" looks at one variable at a time and at the values its assigned neighbours leave it.
+    """
+
+    domains: Domains
+    constraints: tuple[Constraint, ...]
+    propagation: OneOf["unit", "forward"]
+
+
+# --- traces ---
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that the search knows besides the problem: literals by decision level.
+
+    `levels[0]` holds without a decision; the first literal of each further level is its decision.
+    """
+
+    levels: tuple[tuple[Literal, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    literal: Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Imply:
+    """`literal` follows: with `cites`, each other value of its variable is excluded or falsifies what is named.
+
+    `name` is a constraint, or the variable itself if different constraints exclude its values.
+    """
+
+    name: str
+    cites: tuple[Literal, ...]
+    literal: Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """`cites` falsify the constraint `name`, or leave the variable `name` without a value."""
+
+    name: str
+    cites: tuple[Literal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Backtrack:
+    """Undo the latest decision, which is on `variable`."""
+
+    variable: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The verdict, with a complete assignment if it is SAT."""
+
+    verdict: Verdict
+    assignment: tuple[Literal, ...] = ()
+
+
+Step = State | Decide | Imply | Conflict | Backtrack | Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The steps of a search; without an `Answer` at the end the search ran out of budget."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        last = self.steps[-1] if self.steps else None
+        return last.verdict if isinstance(last, Answer) else Verdict.UNKNOWN
+
+
+# --- models ---
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One training example: loss on `completion` only."""
+
+    prompt: str
+    completion: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Continue `prompt` until a text in `stop` was written (and is included), the model ends, or `max_tokens`."""
+
+    id: str
+    prompt: str
+    stop: tuple[str, ...]
+    max_tokens: int
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model wrote for the request `id`.
+
+    finish: "stop" (a stop text, or the model's own end), "length" (max_tokens), "timeout", or "error", with the
+    cause in `error`. `seconds` is the share of wall time that this request took.
+    """
+
+    id: str
+    text: str
+    tokens: tuple[int, ...]
+    prompt_tokens: int
+    finish: OneOf["stop", "length", "timeout", "error"]
+    seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A model, described by data. `settings` holds the back-end's own tables, unread by the harness."""
+
+    name: str
+    backend: str
+    source: Path
+    """The TOML file; relative paths in it are relative to its folder."""
+    context: ContextKind = "folded"
+    arm: str = "backtracking"
+    max_tokens: int = 4096
+    """Completion tokens that one item may use."""
+    control: str | None = None
+    """The card of the student to compare with."""
+    weights: Path | None = None
+    """A folder of weights, or a file."""
+    sha256: str | None = None
+    """Of the weights file."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
