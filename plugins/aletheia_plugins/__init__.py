@@ -13,6 +13,7 @@ from aletheia_plugins.errors import (
     UsageError,
 )
 from aletheia_plugins.hookspecs import hookimpl
+from aletheia_plugins.loading import PluginReport, Plugins, load_plugins
 from aletheia_plugins.values import (
     CSP,
     AllDifferent,
@@ -67,6 +68,8 @@ __all__ = [
     "ModelFileError",
     "NotEqual",
     "PluginError",
+    "PluginReport",
+    "Plugins",
     "ProblemFileError",
     "Progress",
     "Request",
@@ -85,4 +88,5 @@ __all__ = [
     "generator",
     "hookimpl",
     "literal",
+    "load_plugins",
 ]

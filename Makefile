@@ -1,0 +1,80 @@
+# `make run` and `make test` work on a fresh machine with git, make and Python >= 3.11. `make help` lists the rest.
+
+PYTHON ?= python3
+ARGS ?=
+WORKERS ?= 2
+
+PY := .venv/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt \
+       --build-constraint constraints.txt
+PINS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup test check lint types imports wheel installed figures bench heavy clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+run: .venv/.run ## evaluate the embedded student on SAT; more options in ARGS="--limit 20"
+	.venv/bin/aletheia-bench run --task sat --model aletheia-tiny $(ARGS)
+
+setup: .venv/.dev ## install everything into .venv, for run and for test
+
+test: .venv/.dev ## all tests but the heavy ones, with branch coverage
+	$(PY) -m pytest -q -n $(WORKERS) --cov --cov-report=term
+
+check: lint types imports wheel installed figures ## all but the tests themselves: CI runs `make test check`
+
+lint: .venv/.dev ## ruff: format and rules
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+
+types: .venv/.dev ## mypy, strict
+	$(PY) -m mypy
+
+imports: .venv/.dev ## who may import whom
+	.venv/bin/lint-imports --quiet
+
+wheel: .venv/.dev ## build the wheel and look into it
+	rm -rf dist
+	$(PY) -m build --wheel --no-isolation >/dev/null
+	.venv/bin/check-wheel-contents dist/*.whl
+
+installed: wheel ## tests against the installed wheel, from an empty folder
+	rm -rf build/installed build/empty
+	mkdir -p build/empty
+	$(PIP) --no-deps --no-compile --target build/installed dist/*.whl
+	cd build/empty && PYTHONPATH=$(CURDIR)/build/installed $(CURDIR)/$(PY) -m pytest -q -p no:cacheprovider \
+		--installed=$(CURDIR)/build/installed $(CURDIR)/tests/house $(CURDIR)/tests/plugins
+	@test -z "$$(ls -A build/empty)" || { echo "tests left files in their working directory:"; ls -A build/empty; exit 1; }
+
+figures: .venv/.dev ## how long functions and files are
+	$(PY) tools/figures.py
+
+bench: .venv/.dev ## time the hot paths (pytest-benchmark)
+	$(PY) -m pytest -q benchmarks -m "not heavy" --benchmark-enable --benchmark-only
+
+heavy: .venv/.dev ## the tests that take minutes or need a real model
+	$(PY) -m pytest -q -m heavy
+
+clean: ## remove what was built; the environment and the runs stay
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is older: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# The pinned pip first: an older one knows no dependency groups.
+.venv/.pip: .venv/bin/python constraints.txt
+	$(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt pip
+	@touch $@
+
+.venv/.run: .venv/.pip $(PINS)
+	@echo "Installing into .venv: this takes a few minutes the first time."
+	$(PIP) --editable '.[hf]'
+	@touch $@
+
+.venv/.dev: .venv/.run
+	$(PIP) --group dev
+	@touch $@

@@ -1,0 +1,274 @@
+"""Judges every step of a trace on its own, from the text and the native problem alone.
+
+Standard library and the contract only: neither the search nor a solver. The single semantic primitive is the task's
+`falsified`. A step with a fault is judged, then believed, so that what follows is judged in the state that its writer
+claims to be in. Conflict faults are told apart as hallucinated (no such constraint), stale (cites what the state does
+not hold) and satisfied (the constraint is not falsified by what is cited).
+"""
+
+import enum
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aletheia_bench.text import parse_line
+from aletheia_plugins import (
+    Answer,
+    Assignment,
+    Backtrack,
+    Conflict,
+    Decide,
+    Domains,
+    Imply,
+    Literal,
+    State,
+    Step,
+    Task,
+    TraceError,
+    Verdict,
+)
+
+__all__ = ["Checker", "Fault", "Judgement", "Review", "review"]
+
+
+class Fault(enum.StrEnum):
+    """What can be wrong with a step."""
+
+    GRAMMAR = "not a step"
+    PLACE = "a step that may not stand here"
+    UNKNOWN = "no such variable or value"
+    ASSIGNED = "assigns a variable that has a value"
+    EXCLUDED = "decides a value that is excluded"
+    HALLUCINATED = "names a constraint that the problem does not have"
+    STALE = "cites what the state does not hold"
+    SATISFIED = "claims a conflict that is none"
+    REASON = "its reason does not force the value"
+    TARGET = "backtracks to another than the latest decision"
+    STATE = "restates a state that is not the current one"
+    SOLUTION = "answers with no solution"
+    TREE = "answers UNSAT with branches unexplored"
+    INCOMPLETE = "ends without an answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One line, the step in it (None if there is none), and its fault, if any."""
+
+    line: str
+    step: Step | None
+    fault: Fault | None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The judgements of a whole text, in order."""
+
+    judgements: tuple[Judgement, ...]
+
+    @property
+    def first_fault(self) -> int | None:
+        """Index of the first faulty line."""
+        return next((i for i, judgement in enumerate(self.judgements) if judgement.fault), None)
+
+    @property
+    def valid(self) -> bool:
+        """Every step is right and the last one is an answer: the verdict is proved."""
+        return self.first_fault is None
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer on the last line, right or wrong."""
+        step = self.judgements[-1].step if self.judgements else None
+        return step if isinstance(step, Answer) else None
+
+
+def review(task: Task[Any], problem: Any, text: str) -> Review:
+    """Judge every line of `text`. A text that ends without an answer ends in a judgement that says so."""
+    checker = Checker(task, problem)
+    judgements = [checker.read(line) for line in text.splitlines()]
+    if not judgements or not isinstance(judgements[-1].step, Answer):
+        judgements.append(Judgement("", None, Fault.INCOMPLETE))
+    return Review(tuple(judgements))
+
+
+class Checker:
+    """Reads a trace line by line and keeps the state that its lines claim."""
+
+    def __init__(self, task: Task[Any], problem: Any) -> None:
+        self.task, self.problem = task, problem
+        self.domains: Domains = task.domains(problem)
+        self.levels: list[list[Literal]] = []
+        self.values: dict[str, str] = {}
+        self.excluded: set[Literal] = set()
+        self.expected: list[list[Literal]] | None = [
+            [Literal(variable, values[0]) for variable, values in self.domains.items() if len(values) == 1]
+        ]
+        """The state that the next line must restate, if it must."""
+        self.conflict = self.ended = False
+
+    def read(self, line: str) -> Judgement:
+        """Judge one line, without its newline, and believe it."""
+        try:
+            step = parse_line(line)
+        except TraceError:
+            return Judgement(line, None, Fault.GRAMMAR)
+        fault = self._judge(step)
+        if fault is not Fault.UNKNOWN:
+            self._believe(step)
+        return Judgement(line, step, fault)
+
+    def _judge(self, step: Step) -> Fault | None:
+        if not all(lit.value in self.domains.get(lit.variable, ()) for lit in _mentioned(step)):
+            return Fault.UNKNOWN
+        if self._misplaced(step):
+            return Fault.PLACE
+        match step:
+            case State(levels):
+                return None if [list(level) for level in levels] == self.expected else Fault.STATE
+            case Decide(literal):
+                return self._decision(literal)
+            case Imply():
+                return self._implication(step)
+            case Conflict():
+                return self._falsified(step)
+            case Backtrack(variable):
+                return None if variable == self.levels[-1][0].variable else Fault.TARGET
+            case Answer(Verdict.SAT):
+                return self._solution(step.assignment)
+            case Answer():
+                return None if self.conflict and len(self.levels) == 1 else Fault.TREE
+
+    def _misplaced(self, step: Step) -> bool:
+        """A restatement is due or not, a conflict is followed by its consequence, and nothing follows an answer."""
+        if self.ended or isinstance(step, State) != (self.expected is not None):
+            return True
+        if isinstance(step, Backtrack):
+            return not self.conflict or len(self.levels) < 2
+        return self.conflict and step != Answer(Verdict.UNSAT)
+
+    def _decision(self, literal: Literal) -> Fault | None:
+        if literal.variable in self.values:
+            return Fault.ASSIGNED
+        return Fault.EXCLUDED if Literal(literal.variable, literal.value, equal=False) in self.excluded else None
+
+    def _implication(self, step: Imply) -> Fault | None:
+        implied = step.literal
+        if implied.variable in self.values:
+            return Fault.ASSIGNED
+        if not self._holds(step.cites):
+            return Fault.STALE
+        if step.name in self.domains and step.name != implied.variable:
+            return Fault.REASON
+        others = [value for value in self.domains[implied.variable] if value != implied.value]
+        return self._impossible(step.name, step.cites, implied.variable, others, Fault.REASON)
+
+    def _falsified(self, step: Conflict) -> Fault | None:
+        if step.name in self.domains:
+            values = self.domains[step.name]
+            fault = self._impossible(step.name, step.cites, step.name, values, Fault.SATISFIED)
+        else:
+            fault = self._named(step.name, _held(step.cites), Fault.SATISFIED)
+        if fault is Fault.HALLUCINATED:
+            return fault
+        return fault if self._holds(step.cites) else Fault.STALE
+
+    def _impossible(
+        self, name: str, cites: Sequence[Literal], variable: str, values: Iterable[str], otherwise: Fault
+    ) -> Fault | None:
+        """Whether, with `cites`, each of `values` is excluded or falsifies what is named."""
+        held = _held(cites)
+        for value in values:
+            if any(not lit.equal and lit.variable == variable and lit.value == value for lit in cites):
+                continue
+            if fault := self._named(name, {**held, variable: value}, otherwise):
+                return fault
+        return None
+
+    def _named(self, name: str, assignment: Assignment, otherwise: Fault) -> Fault | None:
+        """None if `assignment` falsifies the constraint `name`; any constraint if `name` is a variable."""
+        try:
+            named = None if name in self.domains else name
+            return None if self.task.falsified(self.problem, assignment, named) is not None else otherwise
+        except KeyError:
+            return Fault.HALLUCINATED
+
+    def _holds(self, cites: Iterable[Literal]) -> bool:
+        return all(self.values.get(c.variable) == c.value if c.equal else c in self.excluded for c in cites)
+
+    def _solution(self, assignment: Sequence[Literal]) -> Fault | None:
+        found = _held(assignment)
+        complete = len(assignment) == len(found) == len(self.domains)
+        if not complete or found != self.values or self.task.falsified(self.problem, found) is not None:
+            return Fault.SOLUTION
+        return None
+
+    # --- believing ---
+
+    def _believe(self, step: Step) -> None:
+        match step:
+            case State(levels):
+                self.expected, self.conflict = None, False
+                self._restore([list(level) for level in levels])
+            case Decide(literal):
+                self.levels.append([])
+                self._hold(literal)
+            case Imply(literal=literal):
+                self._hold(literal)
+            case Conflict():
+                self.conflict = True
+            case Backtrack():
+                self.expected, self.conflict = self._after_backtrack(), False
+            case Answer():
+                self.ended = True
+
+    def _hold(self, literal: Literal) -> None:
+        if not self.levels:
+            self.levels.append([])
+        self.levels[-1].append(literal)
+        if literal.equal:
+            self.values[literal.variable] = literal.value
+        else:
+            self.excluded.add(literal)
+
+    def _restore(self, levels: list[list[Literal]]) -> None:
+        self.levels, self.values, self.excluded = [], {}, set()
+        for level in levels:
+            self.levels.append([])
+            for literal in level:
+                self._hold(literal)
+
+    def _after_backtrack(self) -> list[list[Literal]]:
+        """The state without its latest level, in which the decision's value is excluded.
+
+        Where that leaves the variable one value, the state has this value instead of the exclusion.
+        """
+        levels = [list(level) for level in self.levels]
+        if len(levels) < 2:
+            return levels
+        decision = levels.pop()[0]
+        gone = {lit.value for level in levels for lit in level if lit.variable == decision.variable and not lit.equal}
+        left = [value for value in self.domains[decision.variable] if value not in gone | {decision.value}]
+        rest = Literal(decision.variable, left[0]) if len(left) == 1 else None
+        levels[-1].append(rest or Literal(decision.variable, decision.value, equal=False))
+        return levels
+
+
+def _mentioned(step: Step) -> Iterable[Literal]:
+    """The literals in a step."""
+    match step:
+        case State(levels):
+            return [lit for level in levels for lit in level]
+        case Imply(_, cites, literal):
+            return (*cites, literal)
+        case Conflict(_, cites):
+            return cites
+        case Decide(literal):
+            return (literal,)
+        case Answer(_, assignment):
+            return assignment
+        case Backtrack():
+            return ()
+
+
+def _held(literals: Iterable[Literal]) -> dict[str, str]:
+    return {lit.variable: lit.value for lit in literals if lit.equal}

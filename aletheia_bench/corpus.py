@@ -1,0 +1,247 @@
+"""Builds and reads corpora: JSONL, one verified trace a line. Knows the harness's stations up to the checker, no model.
+
+A record has the columns of `Record`; `prompt` and `completion` are what TRL and `datasets` expect. The records of a
+corpus depend on its `Plan` alone, not on how many processes made them or how often they were interrupted.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, TypedDict
+
+from aletheia_bench.arms import arm
+from aletheia_bench.checker import Review, review
+from aletheia_bench.search import search
+from aletheia_bench.text import render, segments
+from aletheia_plugins import Backtrack, Conflict, CorpusError, Decide, Split, Task, Trace, Verdict, belongs
+
+__all__ = ["Plan", "Record", "Rejected", "build", "digest", "make", "read", "verify"]
+
+CHUNK = 32
+"""Problems that a worker process takes at a time."""
+
+
+class Record(TypedDict):
+    """One line of a corpus."""
+
+    id: str
+    task: str
+    version: str
+    level: str
+    split: str
+    seed: int
+    index: int
+    arm: str
+    problem: str
+    prompt: str
+    completion: str
+    steps: list[str]
+    segments: list[str]
+    difficulty: dict[str, int | str]
+    canonical: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which traces to make: `count` problems of a task's level, of them the ones of shard (i, n): i, i + n, ..."""
+
+    task: Task[Any]
+    level: str
+    count: int
+    split: Split = "train"
+    seed: int = 0
+    arm: str = "backtracking"
+    shard: tuple[int, int] = (0, 1)
+    max_steps: int = 20_000
+
+    def indices(self) -> range:
+        return range(self.shard[0], self.count, self.shard[1])
+
+    def id(self, index: int) -> str:
+        return f"{self.task.name}-{self.level}-{self.split}-{self.seed}-{index}"
+
+
+class Rejected(CorpusError):
+    """The checker rejected a trace of the search: a defect of the task or of the search, never of the user."""
+
+    def __init__(self, record: Record, judgement: str) -> None:
+        self.record, self.judgement = record, judgement
+        super().__init__(f"{record['id']}: the checker rejects the trace: {judgement}")
+
+    def __reduce__(self) -> tuple[type["Rejected"], tuple[Record, str]]:
+        return Rejected, (self.record, self.judgement)
+
+
+def make(plan: Plan, index: int) -> Record | None:
+    """One verified record; None if the search did not end within `max_steps`. Raises Rejected."""
+    task = plan.task
+    problem = task.generate(plan.level, split=plan.split, seed=plan.seed, index=index)
+    canonical = task.canonical(problem)
+    if not belongs(canonical, plan.split):
+        raise CorpusError(f"{plan.id(index)} does not belong to the {plan.split} split: a defect of task {task.name}.")
+    trace = search(task.csp(problem), max_steps=plan.max_steps)
+    if trace.verdict is Verdict.UNKNOWN:
+        return None
+    text = render(trace)
+    native = task.dumps(problem)
+    shown = text if plan.arm == "backtracking" else render(arm(plan.arm)(trace))
+    record: Record = {
+        "id": plan.id(index),
+        "task": task.name,
+        "version": task.version,
+        "level": plan.level,
+        "split": plan.split,
+        "seed": plan.seed,
+        "index": index,
+        "arm": plan.arm,
+        "problem": native,
+        "prompt": task.render(problem),
+        "completion": shown,
+        "steps": shown.splitlines(),
+        "segments": list(segments(shown)),
+        "difficulty": difficulty(trace),
+        "canonical": canonical,
+        "sha256": "",
+    }
+    found = review(task, task.loads(native)[0], text)
+    if not found.valid:
+        raise Rejected(record | {"completion": text}, _first(found))  # type: ignore[arg-type]
+    record["sha256"] = digest(record)
+    return record
+
+
+def difficulty(trace: Trace) -> dict[str, int | str]:
+    """What the search needed for the problem."""
+    kinds = [type(step) for step in trace.steps]
+    return {
+        "verdict": str(trace.verdict),
+        "steps": len(kinds),
+        "decisions": kinds.count(Decide),
+        "conflicts": kinds.count(Conflict),
+        "backtracks": kinds.count(Backtrack),
+    }
+
+
+def digest(record: Record) -> str:
+    """SHA-256 of what a reader relies on."""
+    parts = (record["id"], record["version"], record["arm"], record["problem"], record["prompt"], record["completion"])
+    return sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+def build(plan: Plan, path: Path, *, workers: int = 1) -> Iterator[int]:
+    """Write the plan's corpus to `path`, going on where an earlier call stopped; yields the problems done so far.
+
+    A rejected trace is kept in `path` + ".rejected" and ends the build.
+    """
+    arm(plan.arm)
+    done = _resume(plan, path)
+    yield done
+    indices = plan.indices()[done:]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        file = stack.enter_context(path.open("a", encoding="utf-8"))
+        lines: Iterable[tuple[int, str]] = map(partial(_line, plan), indices)
+        if workers > 1:
+            pool = stack.enter_context(get_context("forkserver").Pool(min(workers, max(1, len(indices)))))
+            lines = pool.imap(partial(_line, plan), indices, CHUNK)
+        try:
+            for index, line in lines:
+                file.write(line)
+                done += 1
+                yield done
+        except Rejected as rejected:
+            path.with_name(path.name + ".rejected").write_text(json.dumps(rejected.record) + "\n")
+            raise
+
+
+def _line(plan: Plan, index: int) -> tuple[int, str]:
+    """A record as a line; a problem that the search gave up on is a line too, so that a corpus can be continued."""
+    record = make(plan, index)
+    content = record or {"id": plan.id(index), "skipped": f"the search did not end within {plan.max_steps} steps"}
+    return index, json.dumps(content, separators=(",", ":")) + "\n"
+
+
+def _resume(plan: Plan, path: Path) -> int:
+    """How many of the plan's problems the file has; cuts off a last line that was only half written."""
+    if not path.exists():
+        return 0
+    done, end = 0, 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                break
+            content = _content(line, path, number)
+            _same(plan, content, plan.indices()[done] if done < len(plan.indices()) else None, path, number)
+            done, end = done + 1, end + len(line)
+    if end < path.stat().st_size:
+        with path.open("r+b") as file:
+            file.truncate(end)
+    return done
+
+
+def _same(plan: Plan, content: dict[str, Any], index: int | None, path: Path, number: int) -> None:
+    wanted = plan.id(index) if index is not None else None
+    same = content.get("id") == wanted and content.get("arm", plan.arm) == plan.arm
+    if not same or content.get("version", plan.task.version) != plan.task.version:
+        raise CorpusError(
+            f"{path}:{number} has {content.get('id')!r} (arm {content.get('arm')!r}), this build "
+            f"{'would put ' + repr(wanted) if wanted else 'is shorter'}: write to another file, or delete this one."
+        )
+
+
+def read(path: Path) -> Iterator[Record]:
+    """The records of a corpus, one at a time. Raises CorpusError naming file and line."""
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                content = _content(line, path, number)
+                if "skipped" in content:
+                    continue
+                missing = Record.__annotations__.keys() - content.keys()
+                if missing:
+                    raise CorpusError(f"{path}:{number}: no {min(missing)!r}: this is no trace file, or a damaged one.")
+                yield content  # type: ignore[misc]
+    except OSError as error:
+        raise CorpusError(f"{path}: {error.strerror}.") from error
+
+
+def _content(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    try:
+        content = json.loads(line)
+    except ValueError as error:
+        raise CorpusError(f"{path}:{number}: expected a JSON object, got {line[:40]!r}.") from error
+    if not isinstance(content, dict):
+        raise CorpusError(f"{path}:{number}: expected a JSON object, got {type(content).__name__}.")
+    return content
+
+
+def verify(record: Record, task: Task[Any]) -> str | None:
+    """What is wrong with a record, in a few words; None if its hash is right and the checker accepts its trace.
+
+    Of arms that leave steps out, only what is left is judged; they are no proofs.
+    """
+    if digest(record) != record["sha256"]:
+        return "the record was changed after it was written (its hash differs)"
+    problem = task.loads(record["problem"])[0]
+    if task.render(problem) != record["prompt"]:
+        return "the prompt is not that of the problem"
+    found = review(task, problem, record["completion"])
+    if record["arm"] == "backtracking":
+        return None if found.valid else _first(found)
+    if found.answer is None or str(found.answer.verdict) != record["difficulty"]["verdict"]:
+        return "the answer is not that of the verified trace"
+    return None
+
+
+def _first(found: Review) -> str:
+    index = found.first_fault
+    if index is None:
+        return "no fault"
+    judgement = found.judgements[index]
+    return f"line {index + 1}: {judgement.fault}: {judgement.line}"

@@ -1,0 +1,86 @@
+"""Turns examples into padded batches of about equal cost. Knows token ids, not models."""
+
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from aletheia_plugins import Example, ModelFileError
+
+__all__ = ["Batch", "batches"]
+
+WINDOW = 16_384
+"""Examples that are sorted by length together."""
+
+Encoded = tuple[np.ndarray, int]
+"""Token ids of prompt, completion and end token; and where the completion starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`ids` (rows × columns), padded on the right; `targets` (rows × columns): what follows each position, -100 where
+    nothing is to be learned; `tokens` counts what is not padding.
+    """
+
+    ids: torch.Tensor
+    targets: torch.Tensor
+    tokens: int
+
+
+def batches(
+    examples: Iterable[Example], tokenizer: PreTrainedTokenizerFast, *, tokens_per_batch: int, max_length: int, seed: int
+) -> Iterator[Batch]:
+    """Batches of at most `tokens_per_batch` positions, padding included; sorted by length inside a window.
+
+    Raises ModelFileError if an example is longer than `max_length`: a completion is never cut silently.
+    """
+    stream, rng = iter(examples), random.Random(seed)
+    while window := list(islice(stream, WINDOW)):
+        encoded = _encode(window, tokenizer, max_length)
+        encoded.sort(key=lambda e: len(e[0]))
+        groups = list(_groups(encoded, tokens_per_batch))
+        rng.shuffle(groups)
+        for group in groups:
+            yield _pad(group, tokenizer.pad_token_id)
+
+
+def _encode(window: list[Example], tokenizer: PreTrainedTokenizerFast, max_length: int) -> list[Encoded]:
+    backend = tokenizer.backend_tokenizer
+    prompts = backend.encode_batch_fast([e.prompt for e in window], add_special_tokens=False)
+    completions = backend.encode_batch_fast([e.completion for e in window], add_special_tokens=False)
+    end = [tokenizer.eos_token_id]
+    encoded = [
+        (np.array(p.ids + c.ids + end, dtype=np.int32), len(p.ids)) for p, c in zip(prompts, completions, strict=True)
+    ]
+    longest = max(len(ids) for ids, _ in encoded)
+    if longest > max_length:
+        raise ModelFileError(
+            f"An example has {longest} tokens, the student reads {max_length}: "
+            f"raise max_position_embeddings in the card's [architecture], or train on an easier level."
+        )
+    return encoded
+
+
+def _groups(encoded: list[Encoded], tokens_per_batch: int) -> Iterator[list[Encoded]]:
+    group: list[Encoded] = []
+    for item in encoded:
+        if group and len(item[0]) * (len(group) + 1) > tokens_per_batch:
+            yield group
+            group = []
+        group.append(item)
+    if group:
+        yield group
+
+
+def _pad(group: list[Encoded], pad: int) -> Batch:
+    width = max(len(ids) for ids, _ in group) - 1
+    ids = np.full((len(group), width), pad, dtype=np.int64)
+    targets = np.full((len(group), width), -100, dtype=np.int64)
+    for row, (tokens, start) in enumerate(group):
+        ids[row, : len(tokens) - 1] = tokens[:-1]
+        targets[row, start - 1 : len(tokens) - 1] = tokens[start:]
+    return Batch(torch.from_numpy(ids), torch.from_numpy(targets), sum(len(tokens) - 1 for tokens, _ in group))

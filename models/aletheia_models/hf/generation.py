@@ -1,0 +1,122 @@
+"""Writes text with a causal model, many requests at a time. Knows token ids and requests, not traces."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+import transformers
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
+
+from aletheia_models.hf.student import parameters
+from aletheia_plugins import Completion, Request
+
+__all__ = ["HFModel"]
+
+
+@dataclass(slots=True)
+class _Row:
+    """One request while it is being written."""
+
+    request: Request
+    prompt: list[int]
+    tokens: list[int] = field(default_factory=list)
+    random: torch.Generator | None = None
+    finish: str = ""
+
+
+class HFModel:
+    """Requests queue up; each poll takes those with the longest prompts of the queue and writes them to the end.
+
+    A completion does not depend on the others in its batch but through rounding; `batch_size` is a fact of the run.
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, batch_size: int = 64) -> None:
+        self.model, self.tokenizer, self.batch_size = model.eval(), tokenizer, batch_size
+        self.queue: list[_Row] = []
+
+    def submit(self, request: Request) -> None:
+        prompt = self.tokenizer(request.prompt, add_special_tokens=False)["input_ids"]
+        row = _Row(request, prompt)
+        if request.temperature > 0:
+            row.random = torch.Generator().manual_seed(request.seed)
+        self.queue.append(row)
+
+    def poll(self) -> Sequence[Completion]:
+        if not self.queue:
+            return []
+        self.queue.sort(key=lambda row: len(row.prompt))
+        rows, self.queue = self.queue[-self.batch_size :], self.queue[: -self.batch_size]
+        began = time.monotonic()
+        limit = self.model.config.max_position_embeddings
+        fit = [row for row in rows if len(row.prompt) < limit]
+        if fit:
+            self._write(fit)
+        seconds = (time.monotonic() - began) / len(rows)
+        return [self._completion(row, seconds) for row in rows]
+
+    def facts(self) -> Mapping[str, str | int | float]:
+        return {
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "device": str(self.model.device),
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+            "parameters": parameters(self.model),
+            "batch_size": self.batch_size,
+        }
+
+    def close(self) -> None:
+        self.queue.clear()
+
+    @torch.inference_mode()
+    def _write(self, rows: list[_Row]) -> None:
+        """Prefill, left-padded, then one token a row at a time; rows that are done leave the batch."""
+        width = max(len(row.prompt) for row in rows)
+        pad = self.tokenizer.pad_token_id or 0
+        ids = torch.tensor([[pad] * (width - len(r.prompt)) + r.prompt for r in rows], device=self.model.device)
+        mask = torch.tensor([[0] * (width - len(r.prompt)) + [1] * len(r.prompt) for r in rows], device=ids.device)
+        cache = DynamicCache(config=self.model.config)
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        while rows:
+            out = self.model(
+                input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1
+            )
+            chosen = self._choose(out.logits[:, -1].float(), rows)
+            keep = [i for i, (row, token) in enumerate(zip(rows, chosen, strict=True)) if self._goes_on(row, token)]
+            if len(keep) < len(rows):
+                rows = [rows[i] for i in keep]
+                index = torch.tensor(keep, dtype=torch.long, device=ids.device)
+                cache.batch_select_indices(index)
+                mask, positions = mask[index], positions[index]
+            ids = torch.tensor([[row.tokens[-1]] for row in rows], device=mask.device)
+            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+            positions = positions[:, -1:] + 1
+
+    def _choose(self, logits: torch.Tensor, rows: list[_Row]) -> list[int]:
+        greedy: list[int] = logits.argmax(-1).tolist()
+        for i, row in enumerate(rows):
+            if row.random is not None:
+                weights = (logits[i].cpu() / row.request.temperature).softmax(-1)
+                greedy[i] = int(torch.multinomial(weights, 1, generator=row.random))
+        return greedy
+
+    def _goes_on(self, row: _Row, token: int) -> bool:
+        row.tokens.append(token)
+        if token == self.tokenizer.eos_token_id or self._stopped(row):
+            row.finish = "stop"
+        elif len(row.tokens) >= row.request.max_tokens:
+            row.finish = "length"
+        elif len(row.prompt) + len(row.tokens) >= self.model.config.max_position_embeddings:
+            row.finish = "length"
+        return not row.finish
+
+    def _stopped(self, row: _Row) -> bool:
+        return bool(row.request.stop) and any(stop in self._text(row) for stop in row.request.stop)
+
+    def _text(self, row: _Row) -> str:
+        return str(self.tokenizer.decode(row.tokens, skip_special_tokens=True))
+
+    def _completion(self, row: _Row, seconds: float) -> Completion:
+        finish = row.finish or "length"
+        return Completion(row.request.id, self._text(row), tuple(row.tokens), len(row.prompt), finish, seconds)

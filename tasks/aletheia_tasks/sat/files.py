@@ -1,0 +1,60 @@
+"""DIMACS CNF, as found in the wild."""
+
+from collections.abc import Iterator
+
+from aletheia_plugins import ProblemFileError
+from aletheia_tasks._common import whole_number
+from aletheia_tasks.sat.problem import Problem
+
+__all__ = ["dumps", "loads"]
+
+
+def loads(text: str) -> Problem:
+    """Reads comments anywhere, clauses over several lines, SATLIB's `%` at the end, and a missing last 0."""
+    words = _words(text)
+    variables = _header(words)
+    clauses: list[tuple[int, ...]] = []
+    open_clause: list[int] = []
+    for line, word in words:
+        literal = whole_number(word, line, "a literal")
+        if abs(literal) > variables:
+            raise ProblemFileError(f"expected variables 1 to {variables} as declared, found {word}", line)
+        if literal:
+            open_clause.append(literal)
+        else:
+            clauses.append(tuple(open_clause))
+            open_clause = []
+    if open_clause:
+        clauses.append(tuple(open_clause))
+    return Problem(variables, tuple(clauses))
+
+
+def dumps(problem: Problem) -> str:
+    lines = [f"p cnf {problem.variables} {len(problem.clauses)}"]
+    lines += [" ".join(map(str, (*clause, 0))) for clause in problem.clauses]
+    return "\n".join(lines) + "\n"
+
+
+def _words(text: str) -> Iterator[tuple[int, str]]:
+    """The words outside comments, each with its line, up to a line that starts with `%`."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.split()
+        if words and words[0].startswith("%"):
+            return
+        if words and words[0] != "c":
+            yield from ((number, word) for word in words)
+
+
+def _header(words: Iterator[tuple[int, str]]) -> int:
+    """The number of variables that the line `p cnf VARIABLES CLAUSES` declares; its second number is not checked."""
+    expected = "the header 'p cnf VARIABLES CLAUSES'"
+    header = [next(words, (None, "the end of the file")) for _ in range(4)]
+    line = header[0][0]
+    if [word for _, word in header[:2]] != ["p", "cnf"]:
+        raise ProblemFileError(f"expected {expected}, found {header[0][1]!r}", line)
+    if line is None or any(place != line for place, _ in header):
+        raise ProblemFileError(f"expected {expected}, found an incomplete one", line)
+    variables, clauses = (whole_number(word, line, expected) for _, word in header[2:])
+    if min(variables, clauses) < 0:
+        raise ProblemFileError(f"expected {expected}, found a negative number", line)
+    return variables
