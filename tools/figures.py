@@ -2,7 +2,7 @@
 
     python tools/figures.py
 
-A function may have 80 lines, a file 400; tests may be longer. What lies about unreadable is no Python and is skipped.
+A function may have 80 lines, a file 400. Tests are not looked at.
 """
 
 import ast
@@ -21,12 +21,17 @@ class Length(NamedTuple):
     lines: int
     place: str
 
+    def __str__(self) -> str:
+        return f"{self.lines} lines, {self.place}"
+
 
 def functions(path: Path) -> list[Length]:
     """From `def` to the last line, without decorators; a nested function counts for itself and in the outer one."""
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     return [
-        Length((node.end_lineno or node.lineno) - node.lineno + 1, f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
+        Length(
+            (node.end_lineno or node.lineno) - node.lineno + 1, f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        )
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
@@ -38,11 +43,11 @@ def main() -> int:
     files = sorted(Length(len(path.read_bytes().splitlines()), str(path.relative_to(ROOT))) for path in paths)
     lines = [length.lines for length in found]
     p90 = statistics.quantiles(lines, n=10, method="inclusive")[-1]
-    print(f"{len(found)} functions: median {statistics.median(lines):g}, p90 {p90:g}, longest {found[-1]}")
-    print(f"{len(files)} files: median {statistics.median(f.lines for f in files):g}, longest {files[-1]}")
+    print(f"{len(found)} functions: median {statistics.median(lines):g}, p90 {p90:g}, longest: {found[-1]}")
+    print(f"{len(files)} files: median {statistics.median(f.lines for f in files):g}, longest: {files[-1]}")
     too_long = [f for f in found if f.lines > LONGEST_FUNCTION] + [f for f in files if f.lines > LONGEST_FILE]
     for length in too_long:
-        print(f"too long: {length.place}, {length.lines} lines")
+        print(f"too long: {length}")
     return bool(too_long)
 
 

@@ -40,7 +40,9 @@ def main() -> None:
     data = tomllib.loads(PROJECT.read_text(encoding="utf-8"))
     lines = data["project"]["dependencies"] + data["project"]["optional-dependencies"]["hf"]
     pins = closure([Requirement(line) for line in lines + data["dependency-groups"]["dev"] + INSTALLERS])
-    print("# Written by tools/pins.py: what `make run` and `make test` install. torch without +cpu, so any build will do.")
+    print(
+        "# Written by tools/pins.py: what `make run` and `make test` install. torch without +cpu, so any build will do."
+    )
     for name in sorted(pins, key=lambda name: (name != "torch", name)):
         print(f"{name}=={pins[name]}")
 

@@ -1,1 +1,17 @@
 """The built-in back-ends and cards, registered through the same door as a stranger's."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from aletheia_models.hf import HF
+from aletheia_plugins import Backend, hookimpl
+
+
+@hookimpl
+def aletheia_backends() -> Sequence[type[Backend]]:
+    return [HF]
+
+
+@hookimpl
+def aletheia_cards() -> Sequence[Path]:
+    return sorted((Path(__file__).parent / "cards").glob("*.toml"))

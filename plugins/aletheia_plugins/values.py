@@ -276,8 +276,12 @@ class Card:
     """Completion tokens that one item may use."""
     control: str | None = None
     """The card of the student to compare with."""
+    tasks: tuple[str, ...] = ()
+    """What it is trained on: `count` problems of each of these tasks at each of these levels."""
+    levels: tuple[str, ...] = ()
+    count: int = 0
     weights: Path | None = None
     """A folder of weights, or a file."""
     sha256: str | None = None
-    """Of the weights file."""
+    """Of the weights, as the harness's `cards.digest` computes it."""
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -65,7 +65,7 @@ def satisfy(clauses: Sequence[Sequence[int]], seconds: float) -> tuple[Verdict, 
     if seconds <= 0:
         return Verdict.UNKNOWN, []
     with Glucose4(bootstrap_with=clauses) as solver:
-        timer = threading.Timer(seconds, solver.interrupt)
+        timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), solver.interrupt)
         timer.daemon = True
         timer.start()
         try:

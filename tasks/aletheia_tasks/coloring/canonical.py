@@ -20,13 +20,12 @@ def canonical(problem: Problem) -> str:
         neighbours[left] |= 1 << right
         neighbours[right] |= 1 << left
     edges = [
-        (left, right, ((neighbours[left] & neighbours[right]).bit_count() + 1) * SCALE)
-        for left, right in problem.edges
+        (left, right, ((neighbours[left] & neighbours[right]).bit_count() + 1) * SCALE) for left, right in problem.edges
     ]
     colours = [SALT] * (problem.vertices + 1)
     for _ in range(ROUNDS):
         colours = _refined(colours, edges)
-    return digest(problem.vertices, problem.colours, sorted(colours[1:]))
+    return digest(problem.vertices, problem.colours, sum(colours[1:]))
 
 
 def _refined(colours: list[int], edges: list[tuple[int, int, int]]) -> list[int]:

@@ -31,7 +31,7 @@ def _pair(level: str, split: Split, seed: int, number: int) -> Pair:
     """One graph that can be coloured and one that cannot, both in `split`, in random order."""
     parameters = LEVELS.parameters(level)
     rng = generator("coloring", LEVELS.version, level, split, seed, number)
-    draw = _independent if "probability" in parameters else _neighbours
+    draw = _equally_dense if "probability" in parameters else _neighbours
     pair = draw(rng, parameters, split)
     return pair if rng.random() < 0.5 else (pair[1], pair[0])
 
@@ -52,17 +52,24 @@ def _neighbours(rng: random.Random, parameters: dict[str, Any], split: Split) ->
             return before, last
 
 
-def _independent(rng: random.Random, parameters: dict[str, Any], split: Split) -> Pair:
-    """The first random graph in `split` that can be coloured, and the first that cannot."""
-    colours = parameters["colours"]
-    found: dict[bool, Problem] = {}
-    while len(found) < 2:
-        vertices = rng.randint(*parameters["vertices"])
-        edges = tuple(edge for edge in _edges(vertices) if rng.random() < parameters["probability"])
-        graph = Problem(vertices, edges, colours)
-        if belongs(canonical(graph), split):
-            found.setdefault(_colourable(graph), graph)
-    return found[True], found[False]
+def _equally_dense(rng: random.Random, parameters: dict[str, Any], split: Split) -> Pair:
+    """A random graph that cannot be coloured, and one with a hidden colouring and as many edges.
+
+    At the density of `hard`, chance alone makes about one graph in 20,000 colourable, and that one has fewer edges.
+    """
+    vertices, colours = rng.randint(*parameters["vertices"]), parameters["colours"]
+    while True:
+        edges = [edge for edge in _edges(vertices) if rng.random() < parameters["probability"]]
+        graph = Problem(vertices, tuple(edges), colours)
+        if belongs(canonical(graph), split) and not _colourable(graph):
+            break
+    while True:
+        hidden = [rng.randrange(colours) for _ in range(vertices + 1)]
+        allowed = [(left, right) for left, right in _edges(vertices) if hidden[left] != hidden[right]]
+        if len(allowed) >= len(edges):
+            other = Problem(vertices, tuple(sorted(rng.sample(allowed, len(edges)))), colours)
+            if belongs(canonical(other), split):
+                return other, graph
 
 
 def _enough(vertices: int, colours: int, order: list[Edge]) -> int:

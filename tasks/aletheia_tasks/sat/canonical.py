@@ -4,38 +4,58 @@ Colour refinement (Weisfeiler-Leman) on the graph of literals and clauses. Formu
 share a fingerprint although they may differ.
 """
 
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
+
 from aletheia_tasks._common import PRIME, digest
 from aletheia_tasks.sat.problem import Problem
 
 __all__ = ["canonical"]
 
-ROUNDS = 3
+Clauses = Sequence[tuple[int, ...]]
+
+ROUNDS = 2
 SALT = 0x1B87_3593_CC9E_2D51 % PRIME
 SCALE = 0x0A91_E6D3_5F2B_4C87 % PRIME
 
 
 def canonical(problem: Problem) -> str:
-    clauses = {frozenset(clause) for clause in problem.clauses}
-    colours = _counted(problem.variables, clauses)
+    clauses = set(map(_sorted, problem.clauses))
+    triples = [clause for clause in clauses if len(clause) == 3]
+    others = [clause for clause in clauses if len(clause) != 3]
+    counts = Counter(chain.from_iterable(clauses))
+    # The place of a negative literal is found from the end.
+    literals = chain(range(problem.variables + 1), range(-problem.variables, 0))
+    colours = [_counted(counts[literal]) for literal in literals]
     for _ in range(ROUNDS):
-        colours = _refined(colours, clauses)
-    literals = sorted(colours[1:])
-    return digest(problem.variables, sorted(map(len, clauses)), literals)
+        colours = _refined(colours, triples, others)
+    whole = sum([colour * (colour ^ SALT) % PRIME for colour in colours])
+    return digest(problem.variables, len(clauses), () in clauses, whole)
 
 
-def _counted(variables: int, clauses: set[frozenset[int]]) -> list[int]:
-    """Literal → a number that stands for how often it occurs. The place of -v is found from the end."""
-    counts = [0] * (2 * variables + 1)
-    for clause in clauses:
-        for literal in clause:
-            counts[literal] += 1
-    return [(count + 3) * SCALE * (count + 5) ^ SALT for count in counts]
+@lru_cache(maxsize=1 << 16)
+def _sorted(clause: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(set(clause)))
 
 
-def _refined(colours: list[int], clauses: set[frozenset[int]]) -> list[int]:
+@lru_cache(maxsize=1 << 10)
+def _counted(count: int) -> int:
+    """The first colour of a literal that occurs so often."""
+    return (count + 3) * SCALE * (count + 5) % PRIME ^ SALT
+
+
+def _refined(colours: list[int], triples: Clauses, others: Clauses) -> list[int]:
     """Each literal's colour, from those of the clauses it is in and of its complement."""
-    sums = [0] * len(colours)
-    for clause in clauses:
+    sums = [3 * colour for colour in colours]
+    for a, b, c in triples:
+        total = colours[a] + colours[b] + colours[c]
+        mixed = total * (total ^ SALT) % PRIME
+        sums[a] += mixed
+        sums[b] += mixed
+        sums[c] += mixed
+    for clause in others:
         total = len(clause)
         for literal in clause:
             total += colours[literal]
@@ -43,5 +63,5 @@ def _refined(colours: list[int], clauses: set[frozenset[int]]) -> list[int]:
         for literal in clause:
             sums[literal] += mixed
     # The list without its unused first place, read backwards, holds the complements.
-    own = [(total + 3 * colour) % PRIME for total, colour in zip(sums, colours, strict=True)]
-    return [0] + [(5 * mine + other * (other ^ SALT)) % PRIME for mine, other in zip(own[1:], own[:0:-1], strict=True)]
+    fresh = [(5 * own + other * (other ^ SALT)) % PRIME for own, other in zip(sums[1:], sums[:0:-1], strict=True)]
+    return [0, *fresh]

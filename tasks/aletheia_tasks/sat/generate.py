@@ -6,9 +6,10 @@ operations on them tell for every clause what the other clauses still admit.
 
 import random
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import accumulate, combinations, islice, product
-from operator import and_
+from operator import and_, or_
+from typing import Any
 
 from aletheia_plugins import Split, belongs, generator
 from aletheia_tasks._common import Levels
@@ -19,6 +20,8 @@ __all__ = ["LEVELS", "problem"]
 
 LEVELS = Levels("aletheia_tasks.sat")
 TABLE = 15
+TRIES = 4
+"""How many flips of a formula are tried before another formula is drawn."""
 
 Clauses = list[tuple[int, ...]]
 Flip = tuple[int, tuple[int, ...]]
@@ -47,7 +50,7 @@ def _first_in_split(formula: Problem, flips: Iterator[Flip], split: Split) -> tu
     first = next(flips, None)
     if first is None or not belongs(canonical(formula), split):
         return None
-    for place, clause in (first, *islice(flips, 3)):
+    for place, clause in (first, *islice(flips, TRIES - 1)):
         clauses = (*formula.clauses[:place], clause, *formula.clauses[place + 1 :])
         other = Problem(formula.variables, clauses)
         if belongs(canonical(other), split):
@@ -55,38 +58,50 @@ def _first_in_split(formula: Problem, flips: Iterator[Flip], split: Split) -> tu
     return None
 
 
-def _grown(rng: random.Random, variables: int, parameters: dict[str, float]) -> tuple[Clauses, Iterator[Flip]]:
+def _grown(rng: random.Random, variables: int, parameters: dict[str, Any]) -> tuple[Clauses, Iterator[Flip]]:
     """Distinct clauses in random order, up to the one that makes them unsatisfiable."""
     most = int(parameters["ratio"] * variables + parameters["spare"])
-    clauses = rng.sample(_all_clauses(variables), most)
-    prefixes = list(accumulate(_tables(variables, clauses), and_))
+    clauses = rng.sample(_all_clauses(variables, tuple(parameters["widths"])), most)
+    truth = _truth(variables)
+    tables = [reduce(or_, [truth[literal] for literal in clause]) for clause in clauses]
+    prefixes = list(accumulate(tables, and_))
     if prefixes[-1]:
         return clauses, iter(())
-    del clauses[prefixes.index(0) + 1 :]
-    rng.shuffle(clauses)
-    return clauses, _flips(rng, variables, clauses)
+    enough = prefixes.index(0) + 1
+    order = rng.sample(range(enough), enough)
+    clauses = [clauses[place] for place in order]
+    return clauses, _flips(rng, variables, clauses, [tables[place] for place in order])
 
 
-def _threshold(rng: random.Random, variables: int, parameters: dict[str, list[float]]) -> tuple[Clauses, Iterator[Flip]]:
+def _threshold(rng: random.Random, variables: int, parameters: dict[str, Any]) -> tuple[Clauses, Iterator[Flip]]:
     """Distinct clauses of three literals."""
     count = round(rng.uniform(*parameters["ratio"]) * variables)
-    triples = _triples(variables)
-    clauses: Clauses = []
-    for code in rng.sample(range(8 * len(triples)), count):
-        a, b, c = triples[code >> 3]
-        clauses.append((a if code & 1 else -a, b if code & 2 else -b, c if code & 4 else -c))
-    if variables <= TABLE:
-        return clauses, _flips(rng, variables, clauses)
-    return clauses, _critical_flips(rng, clauses)
+    if variables > TABLE:
+        clauses = _distinct_triples(rng, variables, count)
+        return clauses, _critical_flips(rng, clauses)
+    every = _all_clauses(variables, (3,))
+    chosen: dict[int, None] = {}
+    while len(chosen) < count:
+        chosen[int(rng.random() * len(every))] = None
+    clauses = [every[number] for number in chosen]
+    truth = _truth(variables)
+    return clauses, _flips(rng, variables, clauses, [truth[a] | truth[b] | truth[c] for a, b, c in clauses])
 
 
-def _flips(rng: random.Random, variables: int, clauses: Clauses) -> Iterator[Flip]:
-    """The flips that change satisfiability, in random order."""
-    tables = _tables(variables, clauses)
+def _distinct_triples(rng: random.Random, variables: int, count: int) -> Clauses:
+    chosen: dict[tuple[int, ...], None] = {}
+    while len(chosen) < count:
+        triple = sorted(rng.sample(range(1, variables + 1), 3))
+        chosen[tuple(rng.choice((-variable, variable)) for variable in triple)] = None
+    return list(chosen)
+
+
+def _flips(rng: random.Random, variables: int, clauses: Clauses, tables: list[int]) -> Iterator[Flip]:
+    """A few random ones of the flips that change satisfiability."""
     everything = (1 << (1 << variables)) - 1
     before = list(accumulate(tables, and_, initial=everything))
     after = list(accumulate(reversed(tables), and_, initial=everything))
-    others = [before[place] & after[-place - 2] for place in range(len(clauses))]
+    others = [one & other for one, other in zip(before, after[-2::-1], strict=False)]
     if before[-1]:
         found = _ruinous(variables, clauses, others, before[-1])
     else:
@@ -94,8 +109,7 @@ def _flips(rng: random.Random, variables: int, clauses: Clauses) -> Iterator[Fli
         found = [flip for place, clause in enumerate(clauses) if others[place] for flip in _complements(place, clause)]
     known = set(clauses)
     found = [flip for flip in found if flip[1] not in known]
-    rng.shuffle(found)
-    return iter(found)
+    return iter(rng.sample(found, min(len(found), TRIES)))
 
 
 def _ruinous(variables: int, clauses: Clauses, others: list[int], models: int) -> list[Flip]:
@@ -140,17 +154,6 @@ def _complements(place: int, clause: tuple[int, ...]) -> list[Flip]:
     return [(place, (*clause[:i], -literal, *clause[i + 1 :])) for i, literal in enumerate(clause)]
 
 
-def _tables(variables: int, clauses: Clauses) -> list[int]:
-    truth = _truth(variables)
-    tables = []
-    for clause in clauses:
-        table = 0
-        for literal in clause:
-            table |= truth[literal]
-        tables.append(table)
-    return tables
-
-
 @lru_cache(maxsize=TABLE)
 def _truth(variables: int) -> list[int]:
     """Literal → the assignments that make it true, one bit each. The place of -v is found from the end."""
@@ -162,17 +165,12 @@ def _truth(variables: int) -> list[int]:
     return [0, *true, *(everything ^ table for table in reversed(true))]
 
 
-@lru_cache
-def _triples(variables: int) -> list[tuple[int, ...]]:
-    return list(combinations(range(1, variables + 1), 3))
-
-
-@lru_cache
-def _all_clauses(variables: int) -> Clauses:
-    """All clauses of two or three different variables."""
+@lru_cache(maxsize=TABLE)
+def _all_clauses(variables: int, widths: tuple[int, ...]) -> Clauses:
+    """All clauses of so many different variables."""
     return [
         tuple(sign * variable for sign, variable in zip(signs, chosen, strict=True))
-        for width in (2, 3)
+        for width in widths
         for chosen in combinations(range(1, variables + 1), width)
         for signs in product((-1, 1), repeat=width)
     ]

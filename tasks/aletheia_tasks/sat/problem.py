@@ -76,5 +76,3 @@ def _falsifiers(clause: tuple[int, ...]) -> tuple[str, tuple[Pair, ...]]:
     words = [f"x{literal}" if literal > 0 else f"~x{-literal}" for literal in clause]
     pairs = (((word[1:], "1") if word[0] == "~" else (word, "0")) for word in words)
     return " ".join(words) or "empty", tuple(dict.fromkeys(pairs))
-
-

@@ -5,8 +5,8 @@ from functools import lru_cache
 from typing import ClassVar
 
 from aletheia_plugins import CSP, Assignment, Clause, Domains, Solution, Split
-from aletheia_tasks.sat.problem import Problem
 from aletheia_tasks.sat import canonical, files, generate, solve
+from aletheia_tasks.sat.problem import Problem
 
 __all__ = ["Sat"]
 

@@ -21,7 +21,7 @@ def loads(text: str) -> list[Problem]:
         if len(cells) in BOXES:
             rows.append(cells)
             if len(rows) == len(cells):
-                puzzles.append(_puzzle(sum(rows, []), line))
+                puzzles.append(_puzzle([cell for row in rows for cell in row], line))
                 rows = []
         elif cells:
             puzzles.append(_puzzle(cells, line))

@@ -30,9 +30,7 @@ class Sudoku:
     def render(self, problem: Problem) -> str:
         """One row of the grid a line: clues as assignments, blanks as names."""
         size = problem.size
-        words = [
-            f"{name}={value}" if value else name for name, value in zip(_names(size), problem.cells, strict=True)
-        ]
+        words = [f"{name}={value}" if value else name for name, value in zip(_names(size), problem.cells, strict=True)]
         rows = [" ".join(words[start : start + size]) for start in range(0, size * size, size)]
         return "\n ".join([f"sudoku {size}", *rows]) + "\n"
 

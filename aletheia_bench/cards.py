@@ -1,0 +1,104 @@
+"""Reads model cards, and finds what `--model` names. Knows TOML and hashes, not what a back-end makes of a card.
+
+    name = "aletheia-tiny"          backend = "hf"         context = "folded"       arm = "backtracking"
+    control = "..."                 max_tokens = 4096
+    [weights]                       path, relative to the card, and sha256
+    [data]                          tasks, levels, count: what it is trained on
+    [...]                           all other tables are the back-end's own
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, get_args
+
+from aletheia_bench.arms import arm
+from aletheia_plugins import Card, ContextKind, MissingError, ModelFileError, UnknownNameError
+from aletheia_plugins.loading import Plugins
+
+__all__ = ["digest", "find", "read", "verify"]
+
+PLAIN: Mapping[str, type] = {
+    "name": str, "backend": str, "context": str, "arm": str, "control": str, "max_tokens": int,
+}  # fmt: skip
+WEIGHTS: Mapping[str, type] = {"path": str, "sha256": str}
+DATA: Mapping[str, type] = {"tasks": list, "levels": list, "count": int}
+
+
+def find(plugins: Plugins, spec: str) -> Card:
+    """The card that `--model` names: a card's name, a TOML file, or BACKEND:WHERE, such as hf:PATH."""
+    if spec in plugins.cards:
+        return read(plugins.cards[spec])
+    if spec.endswith(".toml"):
+        return read(Path(spec))
+    backend, colon, where = spec.partition(":")
+    if not colon:
+        raise UnknownNameError("model", spec, plugins.cards)
+    plugins.backend(backend)
+    path = Path(where)
+    if not path.exists():
+        raise MissingError(f"{spec}: there is no {path}; expected a folder or file of weights.")
+    safe = re.sub(r"[^A-Za-z0-9.-]+", "-", where).strip("-.")
+    return Card(f"{backend}-{safe}", backend, path, weights=path)
+
+
+def read(path: Path) -> Card:
+    """The card in a TOML file. Raises ModelFileError naming the file and what was expected."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ModelFileError(f"{path} is not a readable card: {error}") from error
+    weights, data = table.pop("weights", {}), table.pop("data", {})
+    settings = {key: value for key, value in table.items() if isinstance(value, dict)}
+    plain = {key: value for key, value in table.items() if key not in settings}
+    for part, known, where in ((plain, PLAIN, ""), (weights, WEIGHTS, "weights."), (data, DATA, "data.")):
+        _check(path, part, known, where)
+    if missing := [key for key in ("name", "backend") if key not in plain]:
+        raise ModelFileError(f"{path}: a card needs {missing[0]}.")
+    if plain.get("context", "folded") not in get_args(ContextKind):
+        raise ModelFileError(f"{path}: context is {plain['context']!r}, expected {' or '.join(get_args(ContextKind))}.")
+    arm(plain.get("arm", "backtracking"))
+    return Card(
+        **plain,
+        source=path,
+        weights=path.parent / weights["path"] if "path" in weights else None,
+        sha256=weights.get("sha256"),
+        tasks=tuple(data.get("tasks", ())),
+        levels=tuple(data.get("levels", ())),
+        count=data.get("count", 0),
+        settings=settings,
+    )
+
+
+def _check(path: Path, part: Mapping[str, Any], known: Mapping[str, type], where: str) -> None:
+    for key, value in part.items():
+        if key not in known:
+            raise ModelFileError(f"{path}: unknown key {where}{key}; known: {', '.join(where + k for k in known)}.")
+        if type(value) is not known[key]:
+            raise ModelFileError(f"{path}: {where}{key} is {value!r}, expected {known[key].__name__}.")
+
+
+def verify(card: Card) -> str | None:
+    """The digest of the card's weights, None if it has none yet. Raises ModelFileError if it is not the card's."""
+    if card.weights is None or not card.weights.exists():
+        return None
+    found = digest(card.weights)
+    if card.sha256 and found != card.sha256:
+        raise ModelFileError(
+            f"{card.weights} has SHA-256 {found}, the card {card.source} says {card.sha256}: the weights were "
+            f"changed or damaged; install the package again, or write the new hash into the card."
+        )
+    return found
+
+
+def digest(weights: Path) -> str:
+    """SHA-256 of a file, or of a folder's names and files in alphabetical order (a README.md does not count)."""
+    if weights.is_file():
+        return sha256(weights.read_bytes()).hexdigest()
+    total = sha256()
+    for path in sorted(weights.iterdir()):
+        if path.is_file() and path.name != "README.md":
+            total.update(f"{path.name}\0{sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()

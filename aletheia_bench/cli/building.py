@@ -1,0 +1,105 @@
+"""What `traces`, `verify` and `train` do with their options."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from aletheia_bench import cards, corpus
+from aletheia_bench.cli.options import cores, names
+from aletheia_bench.progress import progress
+from aletheia_bench.students import Course, train as teach
+from aletheia_plugins import Card, Split, Task, UnknownNameError, UsageError
+from aletheia_plugins.loading import Plugins
+
+__all__ = ["chosen_tasks", "known_level", "student", "traces", "train", "verify"]
+
+
+def traces(
+    plugins: Plugins,
+    *,
+    tasks: Sequence[tuple[str, ...]],
+    levels: Sequence[tuple[str, ...]],
+    count: int,
+    out: Path,
+    arm: str,
+    split: Split,
+    seed: int,
+    workers: int,
+    shard: tuple[int, int],
+) -> None:
+    plans = [
+        corpus.Plan(task, known_level(task, level), count, split, seed, arm, shard)
+        for task in chosen_tasks(plugins, names(tasks))
+        for level in names(levels)
+    ]
+    paths = [Path(str(out).format(task=plan.task.name, level=plan.level)) for plan in plans]
+    if len(set(paths)) < len(plans):
+        raise UsageError(f"{len(plans)} corpora do not fit into one file: give -o a name with {{task}} and {{level}}.")
+    for plan, path in zip(plans, paths, strict=True):
+        with progress(f"traces {plan.task.name} {plan.level}") as show:
+            for done in corpus.build(plan, path, workers=workers):
+                show(done, len(plan.indices()))
+        click.echo(f"{path}: {len(plan.indices())} problems, every trace accepted by the checker.")
+
+
+def verify(plugins: Plugins, files: Sequence[Path]) -> int:
+    """Print one line for each bad trace; how many there are."""
+    bad = total = 0
+    with progress("verify") as show:
+        for path in files:
+            for number, record in enumerate(corpus.read(path), 1):
+                total += 1
+                show(number, number)
+                if wrong := corpus.verify(record, plugins.task(record["task"])):
+                    bad += 1
+                    click.echo(f"{path}:{number}: {record['id']}: {wrong}")
+    click.echo(f"{total} traces, {bad} bad.", err=True)
+    return bad
+
+
+def train(
+    plugins: Plugins,
+    *,
+    model: str,
+    tasks: Sequence[tuple[str, ...]],
+    levels: Sequence[tuple[str, ...]],
+    arm: str | None,
+    count: int | None,
+    out: Path,
+    seed: int,
+    workers: int,
+) -> None:
+    card = cards.find(plugins, model)
+    card = replace(
+        card,
+        arm=arm or card.arm,
+        tasks=names(tasks) or card.tasks,
+        levels=names(levels) or card.levels,
+        count=count or card.count,
+    )
+    trained = student(plugins, card, out, seed=seed, workers=workers)
+    click.echo(f"{trained.weights}: SHA-256 {cards.digest(out)}")
+
+
+def student(plugins: Plugins, card: Card, out: Path, *, seed: int = 0, workers: int | None = None) -> Card:
+    """Train the card's student into `out`."""
+    if not (card.tasks and card.levels and card.count):
+        raise UsageError(f"{card.name} does not say what to train on: give --task, --level and -n.")
+    tasks = chosen_tasks(plugins, card.tasks)
+    if not any(level in task.levels for task in tasks for level in card.levels):
+        raise UnknownNameError("level", ",".join(card.levels), {level for task in tasks for level in task.levels})
+    course = Course(tasks, card.levels, card.count, seed, workers or cores())
+    return teach(card, plugins.backend(card.backend), course, out)
+
+
+def chosen_tasks(plugins: Plugins, chosen: Sequence[str]) -> tuple[Task[Any], ...]:
+    return tuple(plugins.task(name) for name in chosen)
+
+
+def known_level(task: Task[Any], level: str) -> str:
+    if level not in task.levels:
+        raise UnknownNameError(f"level of {task.name}", level, task.levels)
+    return level

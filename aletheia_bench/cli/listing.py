@@ -1,0 +1,35 @@
+"""What `list` prints."""
+
+from tabulate import tabulate
+
+from aletheia_bench import cards
+from aletheia_plugins.loading import Plugins
+
+__all__ = ["models", "plugins", "tasks"]
+
+
+def tasks(found: Plugins) -> str:
+    rows = [[name, task.version, ", ".join(task.levels)] for name, task in sorted(found.tasks.items())]
+    return tabulate(rows, headers=["task", "version", "levels"], disable_numparse=True)
+
+
+def models(found: Plugins) -> str:
+    rows = []
+    for _, path in sorted(found.cards.items()):
+        card = cards.read(path)
+        there = "yes" if card.weights and card.weights.exists() else "no"
+        rows.append([card.name, card.backend, card.context, card.arm, there, card.control or "-"])
+    return tabulate(rows, headers=["model", "back-end", "context", "arm", "weights", "control"])
+
+
+def plugins(found: Plugins) -> str:
+    rows = [
+        [
+            report.name,
+            f"{report.distribution} {report.version}",
+            report.status,
+            str(report.error) if report.error else ", ".join((*report.tasks, *report.backends, *report.cards)),
+        ]
+        for report in found.reports
+    ]
+    return tabulate(rows, headers=["plugin", "distribution", "status", "provides"], maxcolwidths=[None, None, None, 80])

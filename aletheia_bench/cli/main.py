@@ -1,0 +1,182 @@
+"""The commands. Each turns options into values and calls one station of the harness."""
+
+import functools
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from aletheia_bench.cli.options import Names, Shard, cores, file, folder, names, option, spelling
+from aletheia_plugins.errors import AletheiaError, UnknownNameError
+from aletheia_plugins.values import ContextKind
+
+if TYPE_CHECKING:
+    from aletheia_plugins.loading import Plugins
+
+__all__ = ["main"]
+
+TASKS = option("--task", "--tasks", "tasks", type=Names(), multiple=True, required=True, help="Task or tasks.")
+LEVELS = option("--level", "--levels", "levels", type=Names(), multiple=True, default=["tiny"], help="Level or levels.")
+SEED = option("--seed", type=int, default=0, help="Seed of the problems and of sampling.")
+WORKERS = option("--workers", type=click.IntRange(1), default=cores, show_default="all cores", help="Processes.")
+CONTEXTS = click.Choice(get_args(ContextKind))
+
+
+class Commands(click.Group):
+    """Says an AletheiaError in one sentence, with its exit code, and lets no traceback reach the user for it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AletheiaError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("Interrupted; what is finished is kept, the same command goes on from here.", err=True)
+            ctx.exit(130)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        name = spelling(args[0])
+        if self.get_command(ctx, name) is None:
+            raise UnknownNameError("command", name, self.list_commands(ctx))
+        return super().resolve_command(ctx, [name, *args[1:]])
+
+
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": spelling}
+)
+@click.version_option(package_name="aletheia-bench")
+@option("--config", type=file(exists=True), help="A TOML file with options, such as a run's config.toml.")
+@option("--no-plugin-autoload", is_flag=True, help="Load the built-in plugins and those in ALETHEIA_PLUGINS only.")
+@click.pass_context
+def main(ctx: click.Context, config: Path | None, no_plugin_autoload: bool) -> None:
+    """Benchmark constraint reasoning: verified backtracking traces, students trained on them, every claim replayed."""
+    ctx.obj = functools.cache(functools.partial(_plugins, autoload=not no_plugin_autoload))
+    if config:
+        ctx.default_map = _defaults(config)
+
+
+def _plugins(*, autoload: bool) -> "Plugins":
+    from aletheia_plugins.loading import load_plugins
+
+    plugins = load_plugins(autoload=autoload)
+    for report in plugins.reports:
+        if report.error:
+            click.echo(f"Warning: {report.error}", err=True)
+    return plugins
+
+
+def _defaults(config: Path) -> dict[str, Any]:
+    """The options of each command in a config file; a run's own names for them are understood."""
+    try:
+        content = tomllib.loads(config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise AletheiaError(f"{config} is not a readable config file: {error}") from error
+    aliases = {"task": "tasks", "level": "levels"}
+    lists = ("tasks", "levels")
+    tables = {name: table for name, table in content.items() if isinstance(table, dict)}
+    return {
+        command: {
+            aliases.get(key, key): [value] if aliases.get(key, key) in lists and isinstance(value, str) else value
+            for key, value in table.items()
+        }
+        for command, table in tables.items()
+    }
+
+
+@main.command()
+@TASKS
+@LEVELS
+@option("--model", default="aletheia-tiny", help="A card's name, a card file, or hf:FOLDER.")
+@option("--limit", type=click.IntRange(1), default=100, help="Problems of each task and level.")
+@option("--arm", default=None, help="Evaluate the student of this arm: the card itself or its control.")
+@option("--context", type=CONTEXTS, default=None, help="What the model reads at each turn.  [default: the card's]")
+@SEED
+@option("--epochs", type=click.IntRange(1), default=1, help="Times that each problem is tried.")
+@option("--max-tokens", type=click.IntRange(1), default=None, help="Tokens for one problem.  [default: the card's]")
+@option("--temperature", type=click.FloatRange(0), default=0.0, help="0 is greedy.")
+@option("--items", type=click.Path(exists=True, path_type=Path), help="A file or folder of problems to solve instead.")
+@option("--control/--no-control", default=True, help="Also run the card's control student.")
+@option("--fail-on-error", type=click.FloatRange(0, 1), default=0.0, help="Share of items that may end in an error.")
+@option("-o", "--out", type=folder(), default=Path("reports"), help="Where runs land.")
+@option("--fresh", is_flag=True, help="Forget what an earlier run of the same options did.")
+@click.pass_context
+def run(ctx: click.Context, **options: Any) -> None:
+    """Evaluate a model, and its control student, and print the measures."""
+    from aletheia_bench.cli import running
+
+    bad = running.run(ctx.obj(), **options)
+    ctx.exit(1 if bad else 0)
+
+
+@main.command()
+@TASKS
+@LEVELS
+@option("-n", "--count", type=click.IntRange(1), required=True, help="Problems of each task and level.")
+@option("-o", "--out", type=file(), required=True, help="The JSONL file; with several tasks or levels, a pattern "
+        "with {task} and {level}.")  # fmt: skip
+@option("--arm", default="backtracking", help="What is shown of each trace: backtracking, linearized or answer.")
+@option("--split", type=click.Choice(["train", "test"]), default="train", help="Which problems.")
+@SEED
+@WORKERS
+@option("--shard", type=Shard(), default="0/1", help="Only every n-th problem, from the i-th.")
+@click.pass_obj
+def traces(plugins: Callable[[], "Plugins"], **options: Any) -> None:
+    """Write verified traces, one a line; goes on where it was interrupted."""
+    from aletheia_bench.cli import building
+
+    building.traces(plugins(), **options)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=file(exists=True))
+@click.pass_context
+def verify(ctx: click.Context, files: tuple[Path, ...]) -> None:
+    """Check trace files again: one line for each bad trace."""
+    from aletheia_bench.cli import building
+
+    ctx.exit(1 if building.verify(ctx.obj(), files) else 0)
+
+
+@main.command()
+@option("--model", required=True, help="A card's name or a card file.")
+@option("--task", "--tasks", "tasks", type=Names(), multiple=True, help="Task or tasks.  [default: the card's]")
+@option("--level", "--levels", "levels", type=Names(), multiple=True, help="Level or levels.  [default: the card's]")
+@option("--arm", default=None, help="What the student sees of each trace.  [default: the card's]")
+@option("-n", "--count", type=click.IntRange(1), default=None, help="Problems of each.  [default: the card's]")
+@option("-o", "--out", type=folder(), required=True, help="Where the weights land.")
+@SEED
+@WORKERS
+@click.pass_obj
+def train(plugins: Callable[[], "Plugins"], **options: Any) -> None:
+    """Train a card's student on verified traces; goes on where it was interrupted."""
+    from aletheia_bench.cli import building
+
+    building.train(plugins(), **options)
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.pass_obj
+def score(plugins: Callable[[], "Plugins"], runs: tuple[Path, ...]) -> None:
+    """Compute all measures of finished runs anew from their samples, without a model."""
+    from aletheia_bench.cli import running
+
+    running.score(plugins(), runs)
+
+
+@main.command("list")
+@click.argument("what", type=click.Choice(["tasks", "models", "plugins"]))
+@click.pass_obj
+def list_(plugins: Callable[[], "Plugins"], what: str) -> None:
+    """Show what is installed: tasks, models or plugins (broken ones too)."""
+    from aletheia_bench.cli import listing
+
+    click.echo(getattr(listing, what)(plugins()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

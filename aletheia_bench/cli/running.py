@@ -1,0 +1,115 @@
+"""What `run` and `score` do with their options."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from aletheia_bench import cards, report
+from aletheia_bench.cli.building import chosen_tasks, known_level, student
+from aletheia_bench.cli.options import names
+from aletheia_bench.evaluation import Options
+from aletheia_bench.evaluation import run as evaluate
+from aletheia_bench.measures import Outcome
+from aletheia_bench.runs import Run
+from aletheia_plugins import Card, Task, UnknownNameError, UsageError
+from aletheia_plugins.loading import Plugins
+
+__all__ = ["run", "score"]
+
+
+def run(
+    plugins: Plugins,
+    *,
+    tasks: Sequence[tuple[str, ...]],
+    levels: Sequence[tuple[str, ...]],
+    model: str,
+    arm: str | None,
+    control: bool,
+    fail_on_error: float,
+    out: Path,
+    fresh: bool,
+    **options: Any,
+) -> bool:
+    """Run every card on every task and level and print the tables; whether too many items ended in an error."""
+    work = list(_work(chosen_tasks(plugins, names(tasks)), names(levels), options["items"]))
+    results = []
+    for card in _students(plugins, model, arm, control=control):
+        ready = _ready(plugins, card, out)
+        loaded = plugins.backend(ready.backend).open(ready)
+        for task, level in work:
+            chosen = _options(ready, task, level, options)
+            results.append(evaluate(chosen, ready, loaded, plugins, out, fresh=fresh))
+        loaded.close()
+    _print(results)
+    errors = sum(s.outcome is Outcome.ERROR for r in results for s in r.scores)
+    return errors > fail_on_error * sum(len(r.scores) for r in results)
+
+
+def score(plugins: Plugins, runs: Sequence[Path]) -> None:
+    results = []
+    for path in runs:
+        directory = Run(path)
+        found = report.Results.of(directory, plugins.task(directory.config()["run"]["task"]))
+        report.write(found, path)
+        results.append(found)
+    _print(results)
+
+
+def _work(tasks: Sequence[Task[Any]], levels: Sequence[str], items: Path | None) -> Iterator[tuple[Task[Any], str]]:
+    for task in tasks:
+        if items:
+            yield task, items.stem
+        else:
+            yield from ((task, known_level(task, level)) for level in levels)
+
+
+def _students(plugins: Plugins, model: str, arm: str | None, *, control: bool) -> list[Card]:
+    """The card and its control, or the one of the two that has the arm that was asked for."""
+    card = cards.find(plugins, model)
+    both = [card, *([cards.find(plugins, card.control)] if card.control else [])]
+    if arm is None:
+        return both if control else both[:1]
+    found = [c for c in both if c.arm == arm]
+    if not found:
+        raise UnknownNameError(f"arm of {card.name}", arm, [c.arm for c in both])
+    return found[:1]
+
+
+def _ready(plugins: Plugins, card: Card, out: Path) -> Card:
+    """The card, trained first if it has no weights yet but says what to train on."""
+    if cards.verify(card) is not None or not card.tasks:
+        return card
+    trained = out / "students" / card.name
+    if (trained / "training.json").exists():
+        return replace(card, weights=trained, sha256=None)
+    click.echo(f"{card.name} has no weights yet: training it into {trained}.", err=True)
+    return student(plugins, card, trained)
+
+
+def _options(card: Card, task: Task[Any], level: str, options: dict[str, Any]) -> Options:
+    return Options(
+        task=task.name,
+        level=level,
+        model=card.name,
+        limit=options["limit"],
+        seed=options["seed"],
+        epochs=options["epochs"],
+        context=options["context"] or card.context,
+        max_tokens=options["max_tokens"] or card.max_tokens,
+        temperature=options["temperature"],
+        items=str(options["items"] or ""),
+    )
+
+
+def _print(results: Sequence[report.Results]) -> None:
+    click.echo(report.table(sorted(results, key=lambda r: r.name)))
+    for ours in results:
+        for theirs in results:
+            if ours.name == theirs.name and results.index(ours) < results.index(theirs):
+                try:
+                    click.echo("\n" + report.compare(ours, theirs))
+                except UsageError as error:
+                    click.echo(f"\n{error}")

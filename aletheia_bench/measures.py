@@ -1,0 +1,195 @@
+"""Measures of a run, computed by replaying its completions with the checker. Knows samples and statistics, no model.
+
+Sources: Wilson (1927) and Clopper and Pearson (1934) intervals, exact McNemar (1947) and Fisher tests, all from scipy.
+A rate over claims (conflicts, backtracks) is no rate over independent draws: its interval comes from a bootstrap that
+draws items, not claims.
+"""
+
+import enum
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from aletheia_bench.checker import Fault, Judgement, review
+from aletheia_bench.evaluate import Sample
+from aletheia_plugins import Answer, Backtrack, Conflict, State, Task, Verdict
+
+__all__ = ["MEASURES", "Estimate", "Outcome", "Score", "fisher", "mcnemar", "measure", "score"]
+
+RESAMPLES = 2_000
+
+
+class Outcome(enum.StrEnum):
+    """What became of an item: exactly one of these."""
+
+    SOLVED = "solved"
+    WRONG = "wrong"
+    UNPARSED = "unparsed"
+    TRUNCATED = "truncated"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One completion, judged. Counts are of lines in it."""
+
+    id: str
+    outcome: Outcome
+    certified: bool
+    backtracks: int
+    valid_backtracks: int
+    conflicts: int
+    real_conflicts: int
+    first_fault: tuple[str, str] | None
+    """First word of the first faulty line, and the fault."""
+    faults: tuple[tuple[str, str], ...]
+    tokens: int
+    seconds: float
+
+
+def score(task: Task[Any], sample: Sample) -> Score:
+    """Replay a completion."""
+    problem = task.loads(sample["problem"])[0]
+    found = review(task, problem, sample["completion"])
+    judged = found.judgements
+    outcome = _outcome(task, problem, sample, found.answer)
+    conflicts = [j for j in judged if isinstance(j.step, Conflict)]
+    faults = tuple((_word(j), str(j.fault)) for j in judged if j.fault)
+    return Score(
+        id=sample["id"],
+        outcome=outcome,
+        certified=outcome is Outcome.SOLVED and found.valid,
+        backtracks=sum(isinstance(j.step, Backtrack) for j in judged),
+        valid_backtracks=_valid_backtracks(judged),
+        conflicts=len(conflicts),
+        real_conflicts=sum(j.fault in (None, Fault.PLACE) for j in conflicts),
+        first_fault=faults[0] if faults else None,
+        faults=faults,
+        tokens=sample["tokens"],
+        seconds=sample["seconds"],
+    )
+
+
+def _word(judgement: Judgement) -> str:
+    return judgement.line.partition(" ")[0].rstrip(":") if judgement.step else ("line" if judgement.line else "end")
+
+
+def _outcome(task: Task[Any], problem: Any, sample: Sample, answer: Answer | None) -> Outcome:
+    if sample["finish"] in ("error", "timeout", "truncated"):
+        return Outcome(sample["finish"])
+    if answer is None:
+        return Outcome.UNPARSED
+    right = str(answer.verdict) == sample["verdict"]
+    if answer.verdict is Verdict.SAT:
+        right = solves(task, problem, answer)
+    return Outcome.SOLVED if right else Outcome.WRONG
+
+
+def solves(task: Task[Any], problem: Any, answer: Answer) -> bool:
+    """Whether the answer's assignment is complete, inside the domains, and falsifies nothing."""
+    domains = task.domains(problem)
+    found = {lit.variable: lit.value for lit in answer.assignment}
+    complete = len(answer.assignment) == len(found) == len(domains)
+    inside = all(value in domains.get(variable, ()) for variable, value in found.items())
+    return complete and inside and task.falsified(problem, found) is None
+
+
+def _valid_backtracks(judged: Sequence[Judgement]) -> int:
+    """Backtracks after a real conflict, to the right decision, with the right state restated after them."""
+    triples = zip(judged, judged[1:], judged[2:], strict=False)
+    kinds = (Conflict, Backtrack, State)
+    return sum(
+        all(isinstance(j.step, kind) and j.fault is None for j, kind in zip(triple, kinds, strict=True))
+        for triple in triples
+    )
+
+
+# --- estimates ---
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with a 95 % interval over `n` items or claims; all None where n is 0: "n/a", never 0."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+def rate(hits: int, n: int) -> Estimate:
+    """A share of independent items: Wilson's interval, Clopper-Pearson's where it is 0 or 1."""
+    if n == 0:
+        return Estimate(None, None, None, 0)
+    interval = stats.binomtest(hits, n).proportion_ci(method="exact" if hits in (0, n) else "wilson")
+    return Estimate(hits / n, float(interval.low), float(interval.high), n)
+
+
+def share(parts: Sequence[tuple[int, int]]) -> Estimate:
+    """A share of claims, from each item's (hits, claims): a bootstrap over items with claims.
+
+    Where all or no claims are hits, Clopper-Pearson on the number of items, as if each had made one claim.
+    """
+    claims = [(hits, n) for hits, n in parts if n]
+    hits, n = (sum(column) for column in zip(*claims, strict=True)) if claims else (0, 0)
+    if n == 0:
+        return Estimate(None, None, None, 0)
+    if hits in (0, n):
+        bounds = rate(len(claims) if hits else 0, len(claims))
+        return Estimate(hits / n, bounds.low, bounds.high, n)
+    draws = _resample(np.array(claims, dtype=float)).sum(axis=1)
+    low, high = np.quantile(draws[:, 0] / draws[:, 1], [0.025, 0.975])
+    return Estimate(hits / n, float(low), float(high), n)
+
+
+def mean(values: Sequence[float]) -> Estimate:
+    """A mean over items, with a bootstrap interval."""
+    if not values:
+        return Estimate(None, None, None, 0)
+    low, high = np.quantile(_resample(np.array(values, dtype=float)).mean(axis=1), [0.025, 0.975])
+    return Estimate(float(np.mean(values)), float(low), float(high), len(values))
+
+
+def _resample(rows: np.ndarray) -> np.ndarray:
+    """`RESAMPLES` draws with replacement of as many rows; the same draws for the same number of rows."""
+    picks = np.random.default_rng(len(rows)).integers(0, len(rows), (RESAMPLES, len(rows)))
+    return rows[picks]
+
+
+MEASURES: Mapping[str, Callable[[Sequence[Score]], Estimate]] = {
+    "solve_accuracy": lambda s: rate(sum(x.outcome is Outcome.SOLVED for x in s), len(s)),
+    "certified_accuracy": lambda s: rate(sum(x.certified for x in s), len(s)),
+    "backtrack_event_rate": lambda s: rate(sum(x.backtracks > 0 for x in s), len(s)),
+    "backtracks_per_item": lambda s: mean([x.backtracks for x in s]),
+    "conflict_precision": lambda s: share([(x.real_conflicts, x.conflicts) for x in s]),
+    "backtrack_validity": lambda s: share([(x.valid_backtracks, x.backtracks) for x in s]),
+    "tokens": lambda s: mean([x.tokens for x in s]),
+    "seconds": lambda s: mean([x.seconds for x in s]),
+}
+"""Of the scores without an error: an error says nothing of the model."""
+
+
+def measure(scores: Iterable[Score]) -> dict[str, Estimate]:
+    """All measures; items that ended in an error are left out of each, and counted among the outcomes."""
+    counted = [s for s in scores if s.outcome is not Outcome.ERROR]
+    return {name: estimate(counted) for name, estimate in MEASURES.items()}
+
+
+def mcnemar(ours: Mapping[str, bool], theirs: Mapping[str, bool]) -> tuple[int, int, float]:
+    """Items that only one of two solves, (ours, theirs), and the exact two-sided p; both judged the same items."""
+    if ours.keys() != theirs.keys():
+        raise ValueError("McNemar's test needs the same items on both sides")
+    only_ours = sum(ours[item] and not theirs[item] for item in ours)
+    only_theirs = sum(theirs[item] and not ours[item] for item in ours)
+    n = only_ours + only_theirs
+    return only_ours, only_theirs, float(stats.binomtest(only_ours, n).pvalue) if n else 1.0
+
+
+def fisher(ours: tuple[int, int], theirs: tuple[int, int]) -> float:
+    """Fisher's exact two-sided p for two (events, items)."""
+    table = [[events, n - events] for events, n in (ours, theirs)]
+    return float(stats.fisher_exact(table).pvalue)

@@ -1,0 +1,147 @@
+"""Turns a run's samples into results.json, results.csv, report.md and tables. Knows measures, not models."""
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from aletheia_bench.measures import Estimate, Outcome, Score, fisher, mcnemar, measure, score
+from aletheia_bench.runs import Run
+from aletheia_plugins import Task, UsageError
+
+__all__ = ["Results", "compare", "table", "write"]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A run, measured."""
+
+    name: str
+    """Task and level."""
+    model: str
+    config: Mapping[str, Any]
+    scores: tuple[Score, ...]
+    estimates: Mapping[str, Estimate]
+
+    @classmethod
+    def of(cls, run: Run, task: Task[Any]) -> "Results":
+        """Everything recomputed from the run's samples."""
+        config = run.config()
+        scores = tuple(score(task, sample) for sample in run.samples())
+        options = config["run"]
+        return cls(f"{options['task']}-{options['level']}", options["model"], config, scores, measure(scores))
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        counts = Counter(s.outcome for s in self.scores)
+        return {str(outcome): counts[outcome] for outcome in Outcome}
+
+    @property
+    def faults(self) -> list[tuple[str, str, int]]:
+        """First faults by kind of line, most frequent first."""
+        counts = Counter(s.first_fault for s in self.scores if s.first_fault)
+        return [(word, fault, n) for (word, fault), n in counts.most_common()]
+
+
+COLUMNS: Mapping[str, str] = {
+    "solve_accuracy": "solved",
+    "certified_accuracy": "certified",
+    "backtrack_event_rate": "with backtracks",
+    "backtracks_per_item": "backtracks/item",
+    "conflict_precision": "conflicts real",
+    "backtrack_validity": "backtracks valid",
+    "tokens": "tokens",
+    "seconds": "s/item",
+}
+PERCENT = ("solve_accuracy", "certified_accuracy", "backtrack_event_rate", "conflict_precision", "backtrack_validity")
+
+
+def table(results: Iterable[Results], *, style: str = "simple") -> str:
+    """One row a run: each measure with its 95 % interval."""
+    rows = [
+        [r.name, r.model, len(r.scores), *(_cell(name, r.estimates[name]) for name in COLUMNS)] for r in results
+    ]
+    return tabulate(rows, headers=["task", "model", "n", *COLUMNS.values()], tablefmt=style, disable_numparse=True)
+
+
+def _cell(name: str, estimate: Estimate) -> str:
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return "n/a"
+    if name in PERCENT:
+        return f"{100 * estimate.value:.1f} % [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
+    if name == "tokens":
+        return f"{estimate.value:.0f}"
+    return f"{estimate.value:.2f}" if name == "backtracks_per_item" else f"{estimate.value:.3f}"
+
+
+def compare(ours: Results, theirs: Results) -> str:
+    """Two runs on the same items: who solves what the other does not, and whose completions backtrack."""
+    solved = [{s.id: s.outcome is Outcome.SOLVED for s in r.scores} for r in (ours, theirs)]
+    if solved[0].keys() != solved[1].keys():
+        raise UsageError(f"{ours.model} and {theirs.model} did not see the same items: run both with the same options.")
+    only_ours, only_theirs, p = mcnemar(*solved)
+    events = [(sum(s.backtracks > 0 for s in r.scores), len(r.scores)) for r in (ours, theirs)]
+    return (
+        f"{ours.name}: solved by {ours.model} alone {only_ours}, by {theirs.model} alone {only_theirs} "
+        f"(exact McNemar p = {p:.2g}); completions with a backtrack {events[0][0]}/{events[0][1]} against "
+        f"{events[1][0]}/{events[1][1]} (Fisher p = {fisher(*events):.2g})"
+    )
+
+
+def write(results: Results, folder: Path) -> None:
+    """results.json, results.csv and report.md beside the samples."""
+    (folder / "results.json").write_text(json.dumps(_json(results), indent=2) + "\n", encoding="utf-8")
+    (folder / "results.csv").write_text(_csv(results), encoding="utf-8")
+    (folder / "report.md").write_text(_markdown(results), encoding="utf-8")
+
+
+def _json(results: Results) -> dict[str, Any]:
+    """Shaped as lm-evaluation-harness shapes its results: "metric,filter" under each task; no filter is used."""
+    metrics: dict[str, Any] = {"alias": results.name}
+    for name, estimate in results.estimates.items():
+        metrics[f"{name},none"] = estimate.value
+        metrics[f"{name}_ci95,none"] = [estimate.low, estimate.high]
+        metrics[f"{name}_n,none"] = estimate.n
+    config = results.config
+    return {
+        "results": {results.name: metrics},
+        "outcomes": {results.name: results.outcomes},
+        "first_faults": {results.name: [list(fault) for fault in results.faults]},
+        "versions": {results.name: config["versions"]["task"]},
+        "n-samples": {results.name: {"original": config["run"]["limit"], "effective": len(results.scores)}},
+        "config": config,
+        "hashes": config["hashes"],
+    }
+
+
+def _csv(results: Results) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["task", "model", "measure", "value", "low", "high", "n"])
+    for name, e in results.estimates.items():
+        writer.writerow([results.name, results.model, name, e.value, e.low, e.high, e.n])
+    return out.getvalue()
+
+
+def _markdown(results: Results) -> str:
+    options = "\n".join(f"- {key}: {value}" for key, value in results.config["run"].items())
+    outcomes = tabulate([list(results.outcomes.values())], headers=list(results.outcomes), tablefmt="github")
+    estimates: Sequence[Sequence[Any]] = [
+        [name, _cell(name, estimate), estimate.n] for name, estimate in results.estimates.items()
+    ]
+    return "\n\n".join(
+        [
+            f"# {results.model} on {results.name}",
+            tabulate(estimates, headers=["measure", "value [95 % interval]", "n"], tablefmt="github"),
+            "Outcomes, one for each item:\n\n" + outcomes,
+            "First faults found by the checker, by the kind of line:\n\n"
+            + tabulate(results.faults, headers=["line", "fault", "items"], tablefmt="github"),
+            f"Options:\n\n{options}\n",
+        ]
+    )

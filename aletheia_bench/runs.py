@@ -1,0 +1,117 @@
+"""A run on disk: one directory, one evaluation. Knows files, hashes and locks; neither models nor measures.
+
+    config.toml      the options (re-runnable: aletheia-bench --config FILE run), versions, hashes, the machine
+    samples.jsonl    one line per item and epoch, appended and flushed as it ends, each with a checksum
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO, cast
+
+import filelock
+import tomli_w
+
+from aletheia_bench.evaluate import Sample
+from aletheia_plugins import AletheiaError, CorpusError
+
+__all__ = ["Run", "identity"]
+
+CONFIG, SAMPLES, LOCK = "config.toml", "samples.jsonl", ".lock"
+
+
+def identity(options: Mapping[str, Any]) -> str:
+    """Eight hexadecimal digits that stand for a configuration."""
+    return sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:8]
+
+
+@dataclass
+class Run:
+    """A run's directory. As a context manager it is locked for writing; reading needs no lock."""
+
+    path: Path
+
+    def __enter__(self) -> "Run":
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = filelock.FileLock(self.path / LOCK)
+        try:
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise AletheiaError(
+                f"{self.path} is being written by another process: wait for it, or choose another -o."
+            ) from error
+        self._mend()
+        self._file: TextIO = (self.path / SAMPLES).open("a", encoding="utf-8")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.close()
+        self._lock.release()
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Write config.toml whole or not at all."""
+        new = self.path / (CONFIG + ".new")
+        new.write_text(tomli_w.dumps(config), encoding="utf-8")
+        new.replace(self.path / CONFIG)
+
+    def config(self) -> dict[str, Any]:
+        try:
+            return tomllib.loads((self.path / CONFIG).read_text(encoding="utf-8"))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise CorpusError(f"{self.path} is not a run: {CONFIG} cannot be read ({error}).") from error
+
+    def append(self, sample: Sample) -> None:
+        """Add a finished item; it is on disk when this returns."""
+        line = json.dumps(sample, separators=(",", ":"))
+        try:
+            self._file.write(f'{line[:-1]},"sha256":"{_checksum(line)}"}}\n')
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise AletheiaError(
+                f"{self.path / SAMPLES}: {error.strerror}. Finished items are kept: make room and repeat the command."
+            ) from error
+
+    def clear(self) -> None:
+        """Forget all samples."""
+        self._file.truncate(0)
+
+    def samples(self) -> Iterator[Sample]:
+        """The finished items. Raises CorpusError if a line was changed; a last line without its end is not one."""
+        path = self.path / SAMPLES
+        if not path.exists():
+            raise CorpusError(f"{self.path} is not a run: it has no {SAMPLES}.")
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                if line.endswith("\n"):
+                    yield _sample(line, path, number)
+
+    def _mend(self) -> None:
+        """Cut off a last line that was only half written."""
+        path = self.path / SAMPLES
+        if path.exists():
+            content = path.read_bytes()
+            whole = content.rfind(b"\n") + 1
+            if whole < len(content):
+                with path.open("r+b") as file:
+                    file.truncate(whole)
+
+
+def _checksum(line: str) -> str:
+    return sha256(line.encode()).hexdigest()[:16]
+
+
+def _sample(line: str, path: Path, number: int) -> Sample:
+    try:
+        content = json.loads(line)
+        checksum = content.pop("sha256")
+    except (ValueError, KeyError, AttributeError) as error:
+        raise CorpusError(f"{path}:{number}: expected a sample, got {line[:40]!r}.") from error
+    if _checksum(json.dumps(content, separators=(",", ":"))) != checksum:
+        raise CorpusError(f"{path}:{number}: the line was changed after it was written; restore it, or use --fresh.")
+    return cast(Sample, content)

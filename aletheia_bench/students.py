@@ -1,0 +1,90 @@
+"""Trains the student that a card describes on a verified corpus. Knows corpora and contexts, not how a model learns."""
+
+import json
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from aletheia_bench import corpus
+from aletheia_bench.contexts import examples
+from aletheia_bench.progress import progress
+from aletheia_plugins import Backend, Card, Example, Task, Trainable, UsageError
+
+__all__ = ["Course", "train"]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a student is trained on: `count` problems of each task at each of the levels that it has."""
+
+    tasks: tuple[Task[Any], ...]
+    levels: tuple[str, ...]
+    count: int
+    seed: int = 0
+    workers: int = 1
+
+    def plans(self, arm: str) -> Iterator[corpus.Plan]:
+        for task in self.tasks:
+            for level in self.levels:
+                if level in task.levels:
+                    yield corpus.Plan(task, level, self.count, seed=self.seed, arm=arm)
+
+
+def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
+    """Build the corpora in `out`/corpus, train, and return the card with its new weights, which are in `out`.
+
+    Both stations go on where an earlier call with the same arguments stopped.
+    """
+    if not isinstance(backend, Trainable):
+        raise UsageError(f"The back-end {card.backend!r} of {card.name} cannot train; choose a card of one that can.")
+    began = time.monotonic()
+    paths = [_corpus(plan, out / "corpus", course.workers) for plan in course.plans(card.arm)]
+    if not paths:
+        raise UsageError(f"{card.name}: no task has a level named {' or '.join(course.levels)}.")
+
+    def stream() -> Iterator[Example]:
+        for records in _in_turn([corpus.read(path) for path in paths]):
+            yield from examples(card.context, records["prompt"], records["completion"])
+
+    with progress(f"training {card.name}") as show:
+        figures = backend.fit(card, stream, out, seed=course.seed, progress=show)
+    facts = _facts(card, course, figures, time.monotonic() - began)
+    (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return replace(card, weights=out, sha256=None)
+
+
+def _corpus(plan: corpus.Plan, folder: Path, workers: int) -> Path:
+    path = folder / f"{plan.task.name}-{plan.level}-{plan.arm}.jsonl"
+    with progress(f"traces {plan.task.name} {plan.level}") as show:
+        for done in corpus.build(plan, path, workers=workers):
+            show(done, len(plan.indices()))
+    return path
+
+
+def _in_turn(streams: list[Iterator[corpus.Record]]) -> Iterator[corpus.Record]:
+    """One record of each stream after the other, until the last one ends."""
+    while streams:
+        for stream in list(streams):
+            record = next(stream, None)
+            if record is None:
+                streams.remove(stream)
+            else:
+                yield record
+
+
+def _facts(card: Card, course: Course, figures: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    return {
+        "card": card.name,
+        "arm": card.arm,
+        "context": card.context,
+        "tasks": {task.name: task.version for task in course.tasks},
+        "levels": list(course.levels),
+        "count": course.count,
+        "seed": course.seed,
+        "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
+        "wall_seconds": round(seconds, 1),
+        **figures,
+    }

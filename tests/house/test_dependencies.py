@@ -1,0 +1,33 @@
+"""What the packages import is declared, and what is declared is imported."""
+
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+
+import grimp
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+
+@pytest.fixture(scope="module")
+def imported(sources) -> set[str]:
+    """The distributions whose modules the four packages import."""
+    graph = grimp.build_graph(*sources, include_external_packages=True, cache_dir=None)
+    modules = {name.partition(".")[0] for name in graph.modules} - set(sources) - sys.stdlib_module_names
+    return {canonicalize_name(name) for module in modules for name in packages_distributions()[module]}
+
+
+@pytest.fixture(scope="module")
+def declared(root) -> set[str]:
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    lines = project["dependencies"] + project["optional-dependencies"]["hf"]
+    return {canonicalize_name(Requirement(line).name) for line in lines}
+
+
+def test_what_is_imported_is_declared(imported, declared):
+    assert imported <= declared
+
+
+def test_what_is_declared_is_imported(imported, declared):
+    assert declared <= imported
