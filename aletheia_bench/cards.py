@@ -1,10 +1,10 @@
 """Reads model cards, and finds what `--model` names. Knows TOML and hashes, not what a back-end makes of a card.
 
-    name = "aletheia-tiny"          backend = "hf"         context = "folded"       arm = "backtracking"
-    control = "..."                 max_tokens = 4096
-    [weights]                       path, relative to the card, and sha256
-    [data]                          tasks, levels, count: what it is trained on
-    [...]                           all other tables are the back-end's own
+name = "aletheia-tiny"          backend = "hf"         context = "folded"       arm = "backtracking"
+control = "..."                 max_tokens = 4096
+[weights]                       path, relative to the card, and sha256
+[data]                          tasks, levels, count: what it is trained on
+[...]                           all other tables are the back-end's own
 """
 
 import re

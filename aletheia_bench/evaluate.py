@@ -106,9 +106,7 @@ class _Episode:
         }
 
 
-def evaluate(
-    model: Model, items: Iterable[tuple[Item, int]], kind: ContextKind, limits: Limits
-) -> Iterator[Sample]:
+def evaluate(model: Model, items: Iterable[tuple[Item, int]], kind: ContextKind, limits: Limits) -> Iterator[Sample]:
     """A sample for each (item, epoch), in the order in which they end."""
     going: dict[str, _Episode] = {}
     for item, epoch in items:

@@ -82,9 +82,7 @@ def _hashes(options: Options, card: Card) -> dict[str, str]:
     return hashes
 
 
-def _config(
-    options: Options, card: Card, model: Model, plugins: Plugins, hashes: Mapping[str, str]
-) -> dict[str, Any]:
+def _config(options: Options, card: Card, model: Model, plugins: Plugins, hashes: Mapping[str, str]) -> dict[str, Any]:
     return {
         "run": {key: value for key, value in asdict(options).items() if value != ""},
         "card": {"name": card.name, "backend": card.backend, "arm": card.arm, "context": card.context},

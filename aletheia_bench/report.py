@@ -64,9 +64,7 @@ PERCENT = ("solve_accuracy", "certified_accuracy", "backtrack_event_rate", "conf
 
 def table(results: Iterable[Results], *, style: str = "simple") -> str:
     """One row a run: each measure with its 95 % interval."""
-    rows = [
-        [r.name, r.model, len(r.scores), *(_cell(name, r.estimates[name]) for name in COLUMNS)] for r in results
-    ]
+    rows = [[r.name, r.model, len(r.scores), *(_cell(name, r.estimates[name]) for name in COLUMNS)] for r in results]
     return tabulate(rows, headers=["task", "model", "n", *COLUMNS.values()], tablefmt=style, disable_numparse=True)
 
 

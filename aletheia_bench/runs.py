@@ -1,7 +1,7 @@
 """A run on disk: one directory, one evaluation. Knows files, hashes and locks; neither models nor measures.
 
-    config.toml      the options (re-runnable: aletheia-bench --config FILE run), versions, hashes, the machine
-    samples.jsonl    one line per item and epoch, appended and flushed as it ends, each with a checksum
+config.toml      the options (re-runnable: aletheia-bench --config FILE run), versions, hashes, the machine
+samples.jsonl    one line per item and epoch, appended and flushed as it ends, each with a checksum
 """
 
 import json
@@ -49,7 +49,9 @@ class Run:
         self._file: TextIO = (self.path / SAMPLES).open("a", encoding="utf-8")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._file.close()
         self._lock.release()
 
@@ -114,4 +116,4 @@ def _sample(line: str, path: Path, number: int) -> Sample:
         raise CorpusError(f"{path}:{number}: expected a sample, got {line[:40]!r}.") from error
     if _checksum(json.dumps(content, separators=(",", ":"))) != checksum:
         raise CorpusError(f"{path}:{number}: the line was changed after it was written; restore it, or use --fresh.")
-    return cast(Sample, content)
+    return cast("Sample", content)

@@ -1,11 +1,11 @@
 """The trace grammar: one step a line, words separated by single spaces. Knows no task, no search and no model.
 
-    state: x4=0 | x1=1 x3=1 | x2=0                  literals by decision level, a decision after each |; - if empty
-    decide x5=1
-    imply ~x1 x3 : x1=1 -> x3=1                     constraint (or variable) : what it cites -> what follows
-    conflict ~x3 ~x1 x2 : x3=1 x1=1 x2=0            constraint (or variable) : what it cites
-    backtrack x2
-    answer: SAT x1=1 x2=0 ...                       or: answer: UNSAT
+state: x4=0 | x1=1 x3=1 | x2=0                  literals by decision level, a decision after each |; - if empty
+decide x5=1
+imply ~x1 x3 : x1=1 -> x3=1                     constraint (or variable) : what it cites -> what follows
+conflict ~x3 ~x1 x2 : x3=1 x1=1 x2=0            constraint (or variable) : what it cites
+backtrack x2
+answer: SAT x1=1 x2=0 ...                       or: answer: UNSAT
 """
 
 from collections.abc import Callable, Iterable, Iterator

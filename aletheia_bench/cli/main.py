@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from aletheia_bench.cli.options import Names, Shard, cores, file, folder, names, option, spelling
+from aletheia_bench.cli.options import Names, Shard, cores, file, folder, option, spelling
 from aletheia_plugins.errors import AletheiaError, UnknownNameError
 from aletheia_plugins.values import ContextKind
 
@@ -45,9 +45,7 @@ class Commands(click.Group):
         return super().resolve_command(ctx, [name, *args[1:]])
 
 
-@click.group(
-    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": spelling}
-)
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": spelling})
 @click.version_option(package_name="aletheia-bench")
 @option("--config", type=file(exists=True), help="A TOML file with options, such as a run's config.toml.")
 @option("--no-plugin-autoload", is_flag=True, help="Load the built-in plugins and those in ALETHEIA_PLUGINS only.")

@@ -10,8 +10,7 @@ import click
 from aletheia_bench import cards, report
 from aletheia_bench.cli.building import chosen_tasks, known_level, student
 from aletheia_bench.cli.options import names
-from aletheia_bench.evaluation import Options
-from aletheia_bench.evaluation import run as evaluate
+from aletheia_bench.evaluation import Options, run as evaluate
 from aletheia_bench.measures import Outcome
 from aletheia_bench.runs import Run
 from aletheia_plugins import Card, Task, UnknownNameError, UsageError

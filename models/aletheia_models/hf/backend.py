@@ -26,8 +26,9 @@ class HF:
             raise MissingError(
                 f"{card.name} has no weights in {card.weights}: train it with 'aletheia-bench train --model {card.name}'."
             )
-        from aletheia_models.hf.generation import HFModel
         from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        from aletheia_models.hf.generation import HFModel
 
         try:
             model = AutoModelForCausalLM.from_pretrained(
@@ -49,9 +50,7 @@ class HF:
         recipe = Recipe.of(card.settings.get("training", {}))
         tokenizer = build_tokenizer(e.prompt + e.completion for e in islice(examples(), SAMPLE))
         model = build_student(card.settings.get("architecture", {}), tokenizer, seed=seed).to(_device())
-        figures = train(
-            model, tokenizer, examples, recipe, checkpoint=out / "checkpoint", seed=seed, progress=progress
-        )
+        figures = train(model, tokenizer, examples, recipe, checkpoint=out / "checkpoint", seed=seed, progress=progress)
         model.save_pretrained(out)
         tokenizer.save_pretrained(out)
         return {"parameters": parameters(model), "vocabulary": len(tokenizer), **figures}

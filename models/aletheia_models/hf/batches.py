@@ -32,7 +32,12 @@ class Batch:
 
 
 def batches(
-    examples: Iterable[Example], tokenizer: PreTrainedTokenizerFast, *, tokens_per_batch: int, max_length: int, seed: int
+    examples: Iterable[Example],
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    tokens_per_batch: int,
+    max_length: int,
+    seed: int,
 ) -> Iterator[Batch]:
     """Batches of at most `tokens_per_batch` positions, padding included; sorted by length inside a window.
 

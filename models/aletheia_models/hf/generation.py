@@ -105,9 +105,7 @@ class HFModel:
         row.tokens.append(token)
         if token == self.tokenizer.eos_token_id or self._stopped(row):
             row.finish = "stop"
-        elif len(row.tokens) >= row.request.max_tokens:
-            row.finish = "length"
-        elif len(row.prompt) + len(row.tokens) >= self.model.config.max_position_embeddings:
+        elif len(row.tokens) >= row.request.max_tokens or len(row.prompt) + len(row.tokens) >= self.model.config.max_position_embeddings:
             row.finish = "length"
         return not row.finish
 

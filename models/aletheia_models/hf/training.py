@@ -124,9 +124,7 @@ def _optimizer(model: LlamaForCausalLM, recipe: Recipe) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, recipe.beta2))
 
 
-def _step(
-    model: LlamaForCausalLM, optimizer: torch.optim.AdamW, batch: Batch, recipe: Recipe, rate: float
-) -> float:
+def _step(model: LlamaForCausalLM, optimizer: torch.optim.AdamW, batch: Batch, recipe: Recipe, rate: float) -> float:
     """One update; returns the mean loss per completion token. Only completion positions reach the output layer."""
     device = model.device
     ids, targets = batch.ids.to(device), batch.targets.to(device)

@@ -55,7 +55,7 @@ def _neighbours(rng: random.Random, parameters: dict[str, Any], split: Split) ->
 def _equally_dense(rng: random.Random, parameters: dict[str, Any], split: Split) -> Pair:
     """A random graph that cannot be coloured, and one with a hidden colouring and as many edges.
 
-    At the density of `hard`, chance alone makes about one graph in 20,000 colourable, and that one has fewer edges.
+    At the density of `hard`, chance alone makes fewer than one graph in 1,000 colourable.
     """
     vertices, colours = rng.randint(*parameters["vertices"]), parameters["colours"]
     while True:

@@ -1,5 +1,6 @@
 """Random puzzles with one solution: clues are taken from a random full grid while the solution stays the only one."""
 
+import atexit
 import random
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -52,7 +53,9 @@ def _solver(size: int) -> "Cadical153":
     """One for all puzzles of a size: to make one takes longer than to ask it."""
     from pysat.solvers import Cadical153
 
-    return Cadical153(bootstrap_with=rules(size))
+    solver = Cadical153(bootstrap_with=rules(size))
+    atexit.register(solver.delete)  # later, the interpreter has taken down what its destructor needs
+    return solver
 
 
 def _full_grid(rng: random.Random, size: int) -> list[int]:
