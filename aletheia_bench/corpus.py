@@ -72,10 +72,10 @@ class Rejected(CorpusError):
 
     def __init__(self, record: Record, judgement: str) -> None:
         self.record, self.judgement = record, judgement
-        super().__init__(f"{record['id']}: the checker rejects the trace: {judgement}")
+        super().__init__(record, judgement)
 
-    def __reduce__(self) -> tuple[type["Rejected"], tuple[Record, str]]:
-        return Rejected, (self.record, self.judgement)
+    def __str__(self) -> str:
+        return f"{self.record['id']}: the checker rejects the trace: {self.judgement}"
 
 
 def make(plan: Plan, index: int) -> Record | None:
@@ -111,7 +111,7 @@ def make(plan: Plan, index: int) -> Record | None:
     }
     found = review(task, task.loads(native)[0], text)
     if not found.valid:
-        raise Rejected(record | {"completion": text}, _first(found))  # type: ignore[arg-type]
+        raise Rejected(Record(**{**record, "completion": text}), _first(found))
     record["sha256"] = digest(record)
     return record
 
@@ -146,12 +146,12 @@ def build(plan: Plan, path: Path, *, workers: int = 1) -> Iterator[int]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         file = stack.enter_context(path.open("a", encoding="utf-8"))
-        lines: Iterable[tuple[int, str]] = map(partial(_line, plan), indices)
+        lines: Iterable[str] = map(partial(_line, plan), indices)
         if workers > 1:
             pool = stack.enter_context(get_context("forkserver").Pool(min(workers, max(1, len(indices)))))
             lines = pool.imap(partial(_line, plan), indices, CHUNK)
         try:
-            for index, line in lines:
+            for line in lines:
                 file.write(line)
                 done += 1
                 yield done
@@ -160,11 +160,11 @@ def build(plan: Plan, path: Path, *, workers: int = 1) -> Iterator[int]:
             raise
 
 
-def _line(plan: Plan, index: int) -> tuple[int, str]:
+def _line(plan: Plan, index: int) -> str:
     """A record as a line; a problem that the search gave up on is a line too, so that a corpus can be continued."""
     record = make(plan, index)
     content = record or {"id": plan.id(index), "skipped": f"the search did not end within {plan.max_steps} steps"}
-    return index, json.dumps(content, separators=(",", ":")) + "\n"
+    return json.dumps(content, separators=(",", ":")) + "\n"
 
 
 def _resume(plan: Plan, path: Path) -> int:

@@ -191,5 +191,5 @@ def mcnemar(ours: Mapping[str, bool], theirs: Mapping[str, bool]) -> tuple[int, 
 
 def fisher(ours: tuple[int, int], theirs: tuple[int, int]) -> float:
     """Fisher's exact two-sided p for two (events, items)."""
-    table = [[events, n - events] for events, n in (ours, theirs)]
+    table = np.array([[events, n - events] for events, n in (ours, theirs)])
     return float(stats.fisher_exact(table).pvalue)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import click
 import rich.console
 from rich.progress import BarColumn, Progress as Bars, TextColumn, TimeRemainingColumn
 
@@ -41,7 +42,7 @@ def _lines(title: str) -> Progress:
         nonlocal last
         if time.monotonic() - last >= EVERY:
             last = time.monotonic()
-            print(f"{title}: {_text(done, total, figures)}", file=sys.stderr, flush=True)
+            click.echo(f"{title}: {_text(done, total, figures)}", err=True)
 
     return show
 

@@ -102,7 +102,7 @@ def _defaults(config: Path) -> dict[str, Any]:
 @option("-o", "--out", type=folder(), default=Path("reports"), help="Where runs land.")
 @option("--fresh", is_flag=True, help="Forget what an earlier run of the same options did.")
 @click.pass_context
-def run(ctx: click.Context, **options: Any) -> None:
+def run(ctx: click.Context, /, **options: Any) -> None:
     """Evaluate a model, and its control student, and print the measures."""
     from aletheia_bench.cli import running
 
@@ -122,7 +122,7 @@ def run(ctx: click.Context, **options: Any) -> None:
 @WORKERS
 @option("--shard", type=Shard(), default="0/1", help="Only every n-th problem, from the i-th.")
 @click.pass_obj
-def traces(plugins: Callable[[], "Plugins"], **options: Any) -> None:
+def traces(plugins: Callable[[], "Plugins"], /, **options: Any) -> None:
     """Write verified traces, one a line; goes on where it was interrupted."""
     from aletheia_bench.cli import building
 
@@ -132,7 +132,7 @@ def traces(plugins: Callable[[], "Plugins"], **options: Any) -> None:
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=file(exists=True))
 @click.pass_context
-def verify(ctx: click.Context, files: tuple[Path, ...]) -> None:
+def verify(ctx: click.Context, /, files: tuple[Path, ...]) -> None:
     """Check trace files again: one line for each bad trace."""
     from aletheia_bench.cli import building
 
@@ -149,7 +149,7 @@ def verify(ctx: click.Context, files: tuple[Path, ...]) -> None:
 @SEED
 @WORKERS
 @click.pass_obj
-def train(plugins: Callable[[], "Plugins"], **options: Any) -> None:
+def train(plugins: Callable[[], "Plugins"], /, **options: Any) -> None:
     """Train a card's student on verified traces; goes on where it was interrupted."""
     from aletheia_bench.cli import building
 
@@ -159,7 +159,7 @@ def train(plugins: Callable[[], "Plugins"], **options: Any) -> None:
 @main.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.pass_obj
-def score(plugins: Callable[[], "Plugins"], runs: tuple[Path, ...]) -> None:
+def score(plugins: Callable[[], "Plugins"], /, runs: tuple[Path, ...]) -> None:
     """Compute all measures of finished runs anew from their samples, without a model."""
     from aletheia_bench.cli import running
 
@@ -169,7 +169,7 @@ def score(plugins: Callable[[], "Plugins"], runs: tuple[Path, ...]) -> None:
 @main.command("list")
 @click.argument("what", type=click.Choice(["tasks", "models", "plugins"]))
 @click.pass_obj
-def list_(plugins: Callable[[], "Plugins"], what: str) -> None:
+def list_(plugins: Callable[[], "Plugins"], /, what: str) -> None:
     """Show what is installed: tasks, models or plugins (broken ones too)."""
     from aletheia_bench.cli import listing
 

@@ -26,12 +26,12 @@ def spelling(name: str) -> str:
     return name.replace("_", "-")
 
 
-class Names(click.ParamType):
+class Names(click.ParamType[tuple[str, ...]]):
     """One or more names, separated by commas."""
 
     name = "name[,name]"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         if isinstance(value, tuple):
             return value
         return tuple(part for part in (part.strip() for part in str(value).split(",")) if part)
@@ -42,18 +42,18 @@ def names(values: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for value in values for name in value))
 
 
-class Shard(click.ParamType):
+class Shard(click.ParamType[tuple[int, int]]):
     """i/n: the i-th of n equal parts, counted from 0."""
 
     name = "i/n"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value
         part, _, total = str(value).partition("/")
-        if part.isdecimal() and total.isdecimal() and int(part) < int(total):
-            return int(part), int(total)
-        self.fail(f"{value!r} is not i/n with 0 <= i < n, such as 0/4.", param, ctx)
+        if not (part.isdecimal() and total.isdecimal() and int(part) < int(total)):
+            self.fail(f"{value!r} is not i/n with 0 <= i < n, such as 0/4.", param, ctx)
+        return int(part), int(total)
 
 
 def cores() -> int:

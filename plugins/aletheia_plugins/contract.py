@@ -55,9 +55,9 @@ class Task(Protocol[P]):
     def falsified(self, problem: P, assignment: Assignment, named: str | None = None) -> str | None:
         """The name of a constraint that `assignment` falsifies, or None: the primitive that the checker uses.
 
-        It looks at the native problem and shares no code with `csp`. A constraint is falsified when all its variables
-        are assigned and it does not hold. With `named`, only the constraint of that name counts; KeyError if the
-        problem has none of that name.
+        It looks at the native problem and shares no code with `csp`. A constraint is falsified when it cannot hold,
+        whatever values the unassigned variables take. With `named`, only the constraint of that name counts;
+        KeyError if the problem has none of that name.
         """
         ...
 

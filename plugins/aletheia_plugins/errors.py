@@ -28,7 +28,10 @@ __all__ = [
 
 
 class AletheiaError(Exception):
-    """An error that a user can understand and mend; never shown with a traceback."""
+    """An error that a user can understand and mend; never shown with a traceback.
+
+    Its `args` are those of `__init__`, so that it crosses a process border whole.
+    """
 
     exit_code = 1
 
@@ -42,9 +45,12 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
-        near = difflib.get_close_matches(name, self.known, n=3, cutoff=0.5)
+        super().__init__(kind, name, self.known)
+
+    def __str__(self) -> str:
+        near = difflib.get_close_matches(self.name, self.known, n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        super().__init__(f"There is no {kind} {name!r}.{hint} Known: {', '.join(self.known) or 'none'}.")
+        return f"There is no {self.kind} {self.name!r}.{hint} Known: {', '.join(self.known) or 'none'}."
 
 
 class ProblemFileError(UsageError):
@@ -55,8 +61,11 @@ class ProblemFileError(UsageError):
 
     def __init__(self, message: str, line: int | None = None, source: str | None = None) -> None:
         self.message, self.line, self.source = message, line, source
-        place = ":".join(str(part) for part in (source, line) if part is not None)
-        super().__init__(f"{place}: {message}" if place else message)
+        super().__init__(message, line, source)
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.source, self.line) if part is not None)
+        return f"{place}: {self.message}" if place else self.message
 
     def at(self, source: str) -> "ProblemFileError":
         return ProblemFileError(self.message, self.line, source)
@@ -67,7 +76,10 @@ class TraceError(AletheiaError):
 
     def __init__(self, message: str, line: int) -> None:
         self.message, self.line = message, line
-        super().__init__(f"line {line}: {message}")
+        super().__init__(message, line)
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.message}"
 
 
 class CorpusError(AletheiaError):
@@ -83,7 +95,10 @@ class PluginError(AletheiaError):
 
     def __init__(self, plugin: str, distribution: str, cause: str) -> None:
         self.plugin, self.distribution, self.cause = plugin, distribution, cause
-        super().__init__(f"plugin {plugin!r} of {distribution}: {cause}")
+        super().__init__(plugin, distribution, cause)
+
+    def __str__(self) -> str:
+        return f"plugin {self.plugin!r} of {self.distribution}: {self.cause}"
 
 
 class MissingError(AletheiaError):

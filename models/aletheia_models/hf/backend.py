@@ -1,6 +1,5 @@
 """The `hf` back-end: opens and trains cards with torch and transformers, which it imports only when it is used."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from itertools import islice
@@ -24,20 +23,21 @@ class HF:
         _require()
         if card.weights is None or not (card.weights / "config.json").exists():
             raise MissingError(
-                f"{card.name} has no weights in {card.weights}: train it with 'aletheia-bench train --model {card.name}'."
+                f"{card.name} has no weights in {card.weights}: "
+                f"train it with 'aletheia-bench train --model {card.name} -o FOLDER' and run hf:FOLDER."
             )
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         from aletheia_models.hf.generation import HFModel
 
+        batch_size = _batch_size(card)
+        safely = {"local_files_only": True, "trust_remote_code": False}
         try:
-            model = AutoModelForCausalLM.from_pretrained(
-                card.weights, local_files_only=True, use_safetensors=True, trust_remote_code=False
-            )
-            tokenizer = AutoTokenizer.from_pretrained(card.weights, local_files_only=True, trust_remote_code=False)
-        except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
-            raise ModelFileError(f"{card.weights} cannot be loaded: {error}") from error
-        return HFModel(model.to(_device()), tokenizer, **card.settings.get("generation", {}))
+            model: Any = AutoModelForCausalLM.from_pretrained(card.weights, use_safetensors=True, **safely)
+            tokenizer: Any = AutoTokenizer.from_pretrained(card.weights, **safely)
+        except Exception as error:
+            raise ModelFileError(f"{card.weights} cannot be loaded: {type(error).__name__}: {error}") from error
+        return HFModel(model.to(_device()), tokenizer, batch_size=batch_size)
 
     def fit(
         self, card: Card, examples: Callable[[], Iterable[Example]], out: Path, *, seed: int, progress: Progress
@@ -49,11 +49,21 @@ class HF:
 
         recipe = Recipe.of(card.settings.get("training", {}))
         tokenizer = build_tokenizer(e.prompt + e.completion for e in islice(examples(), SAMPLE))
-        model = build_student(card.settings.get("architecture", {}), tokenizer, seed=seed).to(_device())
+        model: Any = build_student(card.settings.get("architecture", {}), tokenizer, seed=seed)
+        model.to(_device())
         figures = train(model, tokenizer, examples, recipe, checkpoint=out / "checkpoint", seed=seed, progress=progress)
         model.save_pretrained(out)
         tokenizer.save_pretrained(out)
-        return {"parameters": parameters(model), "vocabulary": len(tokenizer), **figures}
+        return {"parameters": parameters(model), "vocabulary": len(tokenizer), "device": _device(), **figures}
+
+
+def _batch_size(card: Card) -> int:
+    """The card's [generation] table has this one option."""
+    table = card.settings.get("generation", {})
+    size = table.get("batch_size", 64)
+    if table.keys() - {"batch_size"} or type(size) is not int or size < 1:
+        raise ModelFileError(f"{card.source}: [generation] takes batch_size, a positive number, not {table}.")
+    return size
 
 
 def _require() -> None:
@@ -62,6 +72,9 @@ def _require() -> None:
             import_module(package)
         except ImportError as error:
             raise MissingError(f"hf needs {package}: pip install 'aletheia-bench[hf]'") from error
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
 
 
 def _device() -> str:

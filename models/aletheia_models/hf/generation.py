@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal as OneOf
 
 import torch
 import transformers
@@ -22,7 +23,7 @@ class _Row:
     prompt: list[int]
     tokens: list[int] = field(default_factory=list)
     random: torch.Generator | None = None
-    finish: str = ""
+    finish: OneOf["stop", "length"] | None = None
 
 
 class HFModel:
@@ -33,6 +34,7 @@ class HFModel:
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, batch_size: int = 64) -> None:
         self.model, self.tokenizer, self.batch_size = model.eval(), tokenizer, batch_size
+        self.limit: int = model.config.max_position_embeddings
         self.queue: list[_Row] = []
 
     def submit(self, request: Request) -> None:
@@ -48,8 +50,7 @@ class HFModel:
         self.queue.sort(key=lambda row: len(row.prompt))
         rows, self.queue = self.queue[-self.batch_size :], self.queue[: -self.batch_size]
         began = time.monotonic()
-        limit = self.model.config.max_position_embeddings
-        fit = [row for row in rows if len(row.prompt) < limit]
+        fit = [row for row in rows if len(row.prompt) < self.limit]
         if fit:
             self._write(fit)
         seconds = (time.monotonic() - began) / len(rows)
@@ -105,7 +106,7 @@ class HFModel:
         row.tokens.append(token)
         if token == self.tokenizer.eos_token_id or self._stopped(row):
             row.finish = "stop"
-        elif len(row.tokens) >= row.request.max_tokens or len(row.prompt) + len(row.tokens) >= self.model.config.max_position_embeddings:
+        elif len(row.tokens) >= min(row.request.max_tokens, self.limit - len(row.prompt)):
             row.finish = "length"
         return not row.finish
 
@@ -116,5 +117,6 @@ class HFModel:
         return str(self.tokenizer.decode(row.tokens, skip_special_tokens=True))
 
     def _completion(self, row: _Row, seconds: float) -> Completion:
-        finish = row.finish or "length"
-        return Completion(row.request.id, self._text(row), tuple(row.tokens), len(row.prompt), finish, seconds)
+        """A row that never began, since its prompt fills the context, ends as one that ran out of room."""
+        tokens, finish = tuple(row.tokens), row.finish or "length"
+        return Completion(row.request.id, self._text(row), tokens, len(row.prompt), finish, seconds)

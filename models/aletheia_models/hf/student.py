@@ -26,8 +26,7 @@ def build_student(
         pad_token_id=tokenizer.pad_token_id,
         **{"tie_word_embeddings": True, **architecture},
     )
-    model = LlamaForCausalLM(config)
-    return model
+    return LlamaForCausalLM(config)
 
 
 def parameters(model: torch.nn.Module) -> int:
