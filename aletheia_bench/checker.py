@@ -7,7 +7,7 @@ not hold) and satisfied (the constraint is not falsified by what is cited).
 """
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,31 +112,16 @@ class Checker:
             step = parse_line(line)
         except TraceError:
             return Judgement(line, None, Fault.GRAMMAR)
-        fault = self._judge(step)
-        if fault is not Fault.UNKNOWN:
-            self._believe(step)
+        kind = type(step)
+        if not self._known(MENTIONED[kind](step)):
+            return Judgement(line, step, Fault.UNKNOWN)
+        fault = Fault.PLACE if self._misplaced(step) else JUDGE[kind](self, step)
+        BELIEVE[kind](self, step)
         return Judgement(line, step, fault)
 
-    def _judge(self, step: Step) -> Fault | None:
-        if not all(lit.value in self.domains.get(lit.variable, ()) for lit in _mentioned(step)):
-            return Fault.UNKNOWN
-        if self._misplaced(step):
-            return Fault.PLACE
-        match step:
-            case State(levels):
-                return None if [list(level) for level in levels] == self.expected else Fault.STATE
-            case Decide(literal):
-                return self._decision(literal)
-            case Imply():
-                return self._implication(step)
-            case Conflict():
-                return self._falsified(step)
-            case Backtrack(variable):
-                return None if variable == self.levels[-1][0].variable else Fault.TARGET
-            case Answer(Verdict.SAT):
-                return self._solution(step.assignment)
-            case Answer():
-                return None if self.conflict and len(self.levels) == 1 else Fault.TREE
+    def _known(self, literals: Iterable[Literal]) -> bool:
+        domains = self.domains
+        return all(lit.value in domains.get(lit.variable, ()) for lit in literals)
 
     def _misplaced(self, step: Step) -> bool:
         """A restatement is due or not, a conflict is followed by its consequence, and nothing follows an answer."""
@@ -144,12 +129,18 @@ class Checker:
             return True
         if isinstance(step, Backtrack):
             return not self.conflict or len(self.levels) < 2
-        return self.conflict and step != Answer(Verdict.UNSAT)
+        return self.conflict and step != REFUTED
 
-    def _decision(self, literal: Literal) -> Fault | None:
-        if literal.variable in self.values:
+    # --- judging ---
+
+    def _restatement(self, step: State) -> Fault | None:
+        return None if [list(level) for level in step.levels] == self.expected else Fault.STATE
+
+    def _decision(self, step: Decide) -> Fault | None:
+        chosen = step.literal
+        if chosen.variable in self.values:
             return Fault.ASSIGNED
-        return Fault.EXCLUDED if Literal(literal.variable, literal.value, equal=False) in self.excluded else None
+        return Fault.EXCLUDED if Literal(chosen.variable, chosen.value, equal=False) in self.excluded else None
 
     def _implication(self, step: Imply) -> Fault | None:
         implied = step.literal
@@ -163,11 +154,13 @@ class Checker:
         return self._impossible(step.name, step.cites, implied.variable, others, Fault.REASON)
 
     def _falsified(self, step: Conflict) -> Fault | None:
+        """A conflict names a constraint or a variable; a constraint may be called like a variable."""
+        fault: Fault | None = Fault.HALLUCINATED
         if step.name in self.domains:
-            values = self.domains[step.name]
-            fault = self._impossible(step.name, step.cites, step.name, values, Fault.SATISFIED)
-        else:
-            fault = self._named(step.name, _held(step.cites), Fault.SATISFIED)
+            fault = self._impossible(step.name, step.cites, step.name, self.domains[step.name], Fault.SATISFIED)
+        if fault:
+            as_constraint = self._named(step.name, _held(step.cites), Fault.SATISFIED)
+            fault = fault if as_constraint is Fault.HALLUCINATED else as_constraint
         if fault is Fault.HALLUCINATED:
             return fault
         return fault if self._holds(step.cites) else Fault.STALE
@@ -177,65 +170,73 @@ class Checker:
     ) -> Fault | None:
         """Whether, with `cites`, each of `values` is excluded or falsifies what is named."""
         held = _held(cites)
+        excluded = [lit.value for lit in cites if not lit.equal and lit.variable == variable]
         for value in values:
-            if any(not lit.equal and lit.variable == variable and lit.value == value for lit in cites):
-                continue
-            if fault := self._named(name, {**held, variable: value}, otherwise):
-                return fault
+            if value not in excluded:
+                held[variable] = value
+                if fault := self._named(None if name in self.domains else name, held, otherwise):
+                    return fault
         return None
 
-    def _named(self, name: str, assignment: Assignment, otherwise: Fault) -> Fault | None:
-        """None if `assignment` falsifies the constraint `name`; any constraint if `name` is a variable."""
+    def _named(self, name: str | None, assignment: Assignment, otherwise: Fault) -> Fault | None:
+        """None if `assignment` falsifies the constraint `name`, or any if that is None."""
         try:
-            named = None if name in self.domains else name
-            return None if self.task.falsified(self.problem, assignment, named) is not None else otherwise
+            return None if self.task.falsified(self.problem, assignment, name) is not None else otherwise
         except KeyError:
             return Fault.HALLUCINATED
 
     def _holds(self, cites: Iterable[Literal]) -> bool:
-        return all(self.values.get(c.variable) == c.value if c.equal else c in self.excluded for c in cites)
+        for lit in cites:
+            if self.values.get(lit.variable) != lit.value if lit.equal else lit not in self.excluded:
+                return False
+        return True
 
-    def _solution(self, assignment: Sequence[Literal]) -> Fault | None:
-        found = _held(assignment)
-        complete = len(assignment) == len(found) == len(self.domains)
+    def _target(self, step: Backtrack) -> Fault | None:
+        return None if step.variable == self.levels[-1][0].variable else Fault.TARGET
+
+    def _solution(self, step: Answer) -> Fault | None:
+        if step.verdict is Verdict.UNSAT:
+            return None if self.conflict and len(self.levels) == 1 else Fault.TREE
+        found = _held(step.assignment)
+        complete = len(step.assignment) == len(found) == len(self.domains)
         if not complete or found != self.values or self.task.falsified(self.problem, found) is not None:
             return Fault.SOLUTION
         return None
 
     # --- believing ---
 
-    def _believe(self, step: Step) -> None:
-        match step:
-            case State(levels):
-                self.expected, self.conflict = None, False
-                self._restore([list(level) for level in levels])
-            case Decide(literal):
-                self.levels.append([])
+    def _restore(self, step: State) -> None:
+        self.expected, self.conflict = None, False
+        self.levels, self.values, self.excluded = [], {}, set()
+        for level in step.levels:
+            self.levels.append([])
+            for literal in level:
                 self._hold(literal)
-            case Imply(literal=literal):
-                self._hold(literal)
-            case Conflict():
-                self.conflict = True
-            case Backtrack():
-                self.expected, self.conflict = self._after_backtrack(), False
-            case Answer():
-                self.ended = True
 
-    def _hold(self, literal: Literal) -> None:
+    def _decide(self, step: Decide) -> None:
+        self.levels.append([])
+        self._hold(step.literal)
+
+    def _imply(self, step: Imply) -> None:
         if not self.levels:
             self.levels.append([])
+        self._hold(step.literal)
+
+    def _clash(self, step: Conflict) -> None:
+        self.conflict = True
+
+    def _undo(self, step: Backtrack) -> None:
+        self.expected, self.conflict = self._after_backtrack(), False
+
+    def _end(self, step: Answer) -> None:
+        self.ended = True
+
+    def _hold(self, literal: Literal) -> None:
         self.levels[-1].append(literal)
         if literal.equal:
             self.values[literal.variable] = literal.value
         else:
             self.excluded.add(literal)
-
-    def _restore(self, levels: list[list[Literal]]) -> None:
-        self.levels, self.values, self.excluded = [], {}, set()
-        for level in levels:
-            self.levels.append([])
-            for literal in level:
-                self._hold(literal)
 
     def _after_backtrack(self) -> list[list[Literal]]:
         """The state without its latest level, in which the decision's value is excluded.
@@ -253,22 +254,34 @@ class Checker:
         return levels
 
 
-def _mentioned(step: Step) -> Iterable[Literal]:
-    """The literals in a step."""
-    match step:
-        case State(levels):
-            return [lit for level in levels for lit in level]
-        case Imply(_, cites, literal):
-            return (*cites, literal)
-        case Conflict(_, cites):
-            return cites
-        case Decide(literal):
-            return (literal,)
-        case Answer(_, assignment):
-            return assignment
-        case Backtrack():
-            return ()
-
-
 def _held(literals: Iterable[Literal]) -> dict[str, str]:
     return {lit.variable: lit.value for lit in literals if lit.equal}
+
+
+REFUTED = Answer(Verdict.UNSAT)
+
+# What each kind of step mentions, how it is judged, and what it changes.
+MENTIONED: Mapping[type[Step], Callable[[Any], Iterable[Literal]]] = {
+    State: lambda step: [lit for level in step.levels for lit in level],
+    Decide: lambda step: (step.literal,),
+    Imply: lambda step: (*step.cites, step.literal),
+    Conflict: lambda step: step.cites,
+    Backtrack: lambda _: (),
+    Answer: lambda step: step.assignment,
+}
+JUDGE: Mapping[type[Step], Callable[[Checker, Any], Fault | None]] = {
+    State: Checker._restatement,
+    Decide: Checker._decision,
+    Imply: Checker._implication,
+    Conflict: Checker._falsified,
+    Backtrack: Checker._target,
+    Answer: Checker._solution,
+}
+BELIEVE: Mapping[type[Step], Callable[[Checker, Any], None]] = {
+    State: Checker._restore,
+    Decide: Checker._decide,
+    Imply: Checker._imply,
+    Conflict: Checker._clash,
+    Backtrack: Checker._undo,
+    Answer: Checker._end,
+}

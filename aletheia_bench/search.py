@@ -7,6 +7,7 @@ look at a constraint is one `&` and one `bit_count`.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 from aletheia_plugins import (
     CSP,
@@ -56,47 +57,56 @@ def search(
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """At most `limit` of the literals in `mask` may hold; `order` has their bits as the constraint lists them."""
+    """A bound's constraint, and the bits of its literals in the order in which the constraint lists them."""
 
-    mask: int
-    limit: int
     name: str
-    order: tuple[int, ...]
+    order: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
 class _Network:
     """A CSP in bits."""
 
-    literals: tuple[Literal, ...]
-    excluded: tuple[Literal, ...]
+    literals: Sequence[Literal]
+    excluded: Sequence[Literal]
     bit: Mapping[tuple[str, str], int]
-    rows: tuple[_Row, ...]
-    blocks: tuple[int, ...]
+    rows: Sequence[tuple[int, int, _Row]]
+    """(mask, limit, row): at most `limit` of the literals in `mask` may hold."""
+    blocks: Sequence[int]
     """For each literal, the literals that cannot hold beside it: the rows of limit 1, when checking forward."""
 
 
-@lru_cache(maxsize=64)
-def _pairs(variables: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[tuple[Literal, ...], tuple[Literal, ...]]:
-    pairs = [(variable, value) for variable, values in variables for value in values]
-    return tuple(Literal(*pair) for pair in pairs), tuple(Literal(*pair, equal=False) for pair in pairs)
-
-
-def _network(domains: Domains, constraints: Sequence[Constraint], *, forward: bool) -> _Network:
-    literals, excluded = _pairs(tuple(domains.items()))
-    bit = {(lit.variable, lit.value): 1 << index for index, lit in enumerate(literals)}
-    blocks = [0] * len(literals)
+def _network(
+    variables: tuple[str, ...], values: tuple[str, ...], constraints: tuple[Constraint, ...], *, forward: bool
+) -> _Network:
+    """The constraints over variables that could all take any of `values`; their domains are looked at elsewhere."""
+    pairs, literals, excluded = _pairs(variables, values)
+    bit = {pair: 1 << index for index, pair in enumerate(pairs)}
+    domains = dict.fromkeys(variables, values)
+    blocks = [0] * len(pairs)
     rows = []
     for constraint in constraints:
         for bound in constraint.bounds(domains):
-            order = tuple([bit[pair] for pair in bound.pairs])
+            order = [bit[pair] for pair in bound.pairs]
             mask = sum(order)
             if forward and bound.limit == 1:
                 for one in order:
                     blocks[one.bit_length() - 1] |= mask ^ one
             else:
-                rows.append(_Row(mask, bound.limit, constraint.name, order))
-    return _Network(literals, excluded, bit, tuple(rows), tuple(blocks))
+                rows.append((mask, bound.limit, _Row(constraint.name, order)))
+    return _Network(literals, excluded, bit, rows, blocks)
+
+
+_cached_network = lru_cache(maxsize=16)(_network)
+"""Of tasks whose constraints are the same in each problem, as they are in Sudoku."""
+
+
+@lru_cache(maxsize=64)
+def _pairs(
+    variables: tuple[str, ...], values: tuple[str, ...]
+) -> tuple[list[tuple[str, str]], list[Literal], list[Literal]]:
+    pairs = [(variable, value) for variable in variables for value in values]
+    return pairs, [Literal(*pair) for pair in pairs], [Literal(*pair, equal=False) for pair in pairs]
 
 
 class _Search:
@@ -109,14 +119,16 @@ class _Search:
     def __init__(self, csp: CSP, heuristic: Heuristic) -> None:
         self.csp, self.heuristic = csp, heuristic
         forward = csp.propagation == "forward"
-        self.net = _network(csp.domains, csp.constraints, forward=forward)
+        values = tuple(dict.fromkeys(chain.from_iterable(csp.domains.values())))
+        build = _cached_network if forward else _network
+        self.net = build(tuple(csp.domains), values, csp.constraints, forward=forward)
         self.look = self._forward if forward else self._unit
         self.domain = {v: sum([self.net.bit[v, value] for value in values]) for v, values in csp.domains.items()}
         if not forward and any(len(values) > 2 for values in csp.domains.values()):
             raise ValueError("unit propagation needs variables of at most two values; use propagation='forward'")
         self.levels: list[list[Literal]] = [[]]
         self.held = self.refuted = self.blocked = 0
-        self.open = self.left = (1 << len(self.net.literals)) - 1
+        self.open = self.left = sum(self.domain.values())
         self.saved: list[tuple[int, int, int, int]] = []
 
     def run(self, start: State | None) -> Iterator[Step]:
@@ -127,17 +139,16 @@ class _Search:
             if step is None:
                 step = self._choose() if self.open else self._answer()
             yield step
-            match step:
-                case Decide(literal):
-                    self._decide(literal)
-                case Imply(literal=literal):
-                    self._assign(literal)
-                case Answer():
-                    return
-                case _:
-                    yield from self._retreat()
-                    if len(self.levels) == len(self.saved) == 0:
-                        return
+            if isinstance(step, Imply):
+                self._assign(step.literal)
+            elif isinstance(step, Decide):
+                self._decide(step.literal)
+            elif isinstance(step, Conflict) and len(self.levels) > 1:
+                yield from self._retreat()
+            else:
+                break
+        if isinstance(step, Conflict):
+            yield Answer(Verdict.UNSAT)
 
     # --- looking for what follows ---
 
@@ -145,21 +156,21 @@ class _Search:
         """The first falsified row, else the first that leaves one literal no choice."""
         held, open_, unit = self.held, self.open, None
         self.left = open_
-        for row in self.net.rows:
-            mask = row.mask
+        for mask, limit, row in self.net.rows:
             count = (mask & held).bit_count()
-            if count >= row.limit:
-                if count > row.limit:
+            if count >= limit:
+                if count > limit:
                     return Conflict(row.name, self._cited(row))
                 if unit is None and mask & open_:
-                    unit = row
+                    unit = row, mask & open_
         if unit is None:
             return None
-        barred = self.net.literals[(unit.mask & open_).bit_length() - 1]
-        value = next((v for v in self.csp.domains[barred.variable] if v != barred.value), None)
-        if value is None:
-            return Conflict(barred.variable, self._cited(unit))
-        return Imply(unit.name, self._cited(unit), self._literal(barred.variable, value))
+        row, last = unit
+        barred = self.net.literals[last.bit_length() - 1]
+        other = self.domain[barred.variable] & ~last
+        if not other:
+            return Conflict(barred.variable, self._cited(row))
+        return Imply(row.name, self._cited(row), self.net.literals[other.bit_length() - 1])
 
     def _forward(self) -> Step | None:
         """The first row or variable that cannot be satisfied, else the first variable with one value left."""
@@ -184,12 +195,12 @@ class _Search:
         gone = self.blocked | self.refuted
         if gone & self.held:
             return self._clash(gone & self.held)
-        for row in self.net.rows:
-            count = (row.mask & self.held).bit_count()
-            if count > row.limit:
+        for mask, limit, row in self.net.rows:
+            count = (mask & self.held).bit_count()
+            if count > limit:
                 return Conflict(row.name, self._cited(row))
-            if count == row.limit:
-                gone |= row.mask & ~self.held
+            if count == limit:
+                gone |= mask & ~self.held
         return gone
 
     def _clash(self, wrong: int) -> Conflict:
@@ -219,8 +230,8 @@ class _Search:
             return (self.net.excluded[index],)
         if blocker := self.net.blocks[index] & self.held:
             return (self.net.literals[_lowest(blocker)],)
-        row = next(r for r in self.net.rows if r.mask & bit and (r.mask & self.held).bit_count() >= r.limit)
-        return self._cited(row)
+        rows = ((mask & self.held).bit_count() >= limit and row for mask, limit, row in self.net.rows if mask & bit)
+        return self._cited(next(row for row in rows if row))
 
     def _cited(self, row: _Row) -> tuple[Literal, ...]:
         return tuple([self.net.literals[bit.bit_length() - 1] for bit in row.order if bit & self.held])
@@ -247,11 +258,7 @@ class _Search:
         self.open &= ~self.domain[literal.variable]
 
     def _retreat(self) -> Iterator[Step]:
-        """Undo the latest decision and exclude its value; the problem is refuted if there is none."""
-        if len(self.levels) == 1:
-            yield Answer(Verdict.UNSAT)
-            self.levels = []
-            return
+        """Undo the latest decision and exclude its value."""
         decision = self.levels.pop()[0]
         self.held, self.refuted, self.blocked, self.open = self.saved.pop()
         yield Backtrack(decision.variable)

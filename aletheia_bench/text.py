@@ -8,8 +8,9 @@ backtrack x2
 answer: SAT x1=1 x2=0 ...                       or: answer: UNSAT
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from typing import Any
 
 from aletheia_plugins import (
     Answer,
@@ -40,19 +41,8 @@ def render(trace: Trace) -> str:
 
 
 def render_step(step: Step) -> str:
-    match step:
-        case State(levels):
-            return _state(levels)
-        case Decide(chosen):
-            return f"decide {word(chosen)}"
-        case Imply(name, cites, implied):
-            return f"imply {_because(name, cites)} -> {word(implied)}"
-        case Conflict(name, cites):
-            return f"conflict {_because(name, cites)}"
-        case Backtrack(variable):
-            return f"backtrack {variable}"
-        case Answer(verdict, assignment):
-            return " ".join([ANSWER, verdict, *map(word, assignment)])
+    """The line of a step, without a newline."""
+    return WRITERS[type(step)](step)
 
 
 def _state(levels: tuple[tuple[Literal, ...], ...]) -> str:
@@ -150,7 +140,15 @@ def _assignment(text: str) -> Literal:
     return found
 
 
-READERS: dict[str, Callable[[str], Step]] = {
+WRITERS: Mapping[type[Step], Callable[[Any], str]] = {
+    State: lambda step: _state(step.levels),
+    Decide: lambda step: f"decide {word(step.literal)}",
+    Imply: lambda step: f"imply {_because(step.name, step.cites)} -> {word(step.literal)}",
+    Conflict: lambda step: f"conflict {_because(step.name, step.cites)}",
+    Backtrack: lambda step: f"backtrack {step.variable}",
+    Answer: lambda step: " ".join([ANSWER, step.verdict, *map(word, step.assignment)]),
+}
+READERS: Mapping[str, Callable[[str], Step]] = {
     STATE: _read_state,
     "decide": _read_decide,
     "imply": _read_imply,

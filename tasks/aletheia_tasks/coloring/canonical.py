@@ -4,6 +4,8 @@ Colour refinement (Weisfeiler-Leman) on the vertices, with edges told apart by h
 that refinement cannot tell apart share a fingerprint although they may differ.
 """
 
+from functools import lru_cache
+
 from aletheia_tasks._common import PRIME, digest
 from aletheia_tasks.coloring.problem import Problem
 
@@ -14,6 +16,7 @@ SALT = 0x1B87_3593_CC9E_2D51 % PRIME
 SCALE = 0x0A91_E6D3_5F2B_4C87 % PRIME
 
 
+@lru_cache(maxsize=16)
 def canonical(problem: Problem) -> str:
     neighbours = [0] * (problem.vertices + 1)
     for left, right in problem.edges:

@@ -21,6 +21,7 @@ SALT = 0x1B87_3593_CC9E_2D51 % PRIME
 SCALE = 0x0A91_E6D3_5F2B_4C87 % PRIME
 
 
+@lru_cache(maxsize=16)
 def canonical(problem: Problem) -> str:
     clauses = set(map(_sorted, problem.clauses))
     triples = [clause for clause in clauses if len(clause) == 3]

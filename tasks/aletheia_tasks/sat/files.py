@@ -15,10 +15,11 @@ def loads(text: str) -> Problem:
     variables = _header(words)
     clauses: list[tuple[int, ...]] = []
     open_clause: list[int] = []
+    literals = {str(literal): literal for literal in range(-variables, variables + 1)}
     for line, word in words:
-        literal = whole_number(word, line, "a literal")
-        if abs(literal) > variables:
-            raise ProblemFileError(f"expected variables 1 to {variables} as declared, found {word}", line)
+        literal = literals.get(word)
+        if literal is None:
+            literal = _literal(word, line, variables)
         if literal:
             open_clause.append(literal)
         else:
@@ -27,6 +28,14 @@ def loads(text: str) -> Problem:
     if open_clause:
         clauses.append(tuple(open_clause))
     return Problem(variables, tuple(clauses))
+
+
+def _literal(word: str, line: int, variables: int) -> int:
+    """A literal that is written in an unusual way, such as 007."""
+    literal = whole_number(word, line, "a literal")
+    if abs(literal) > variables:
+        raise ProblemFileError(f"expected variables 1 to {variables} as declared, found {word}", line)
+    return literal
 
 
 def dumps(problem: Problem) -> str:

@@ -18,6 +18,7 @@ COLUMN = 0x0137_5D8E_9F11_A3C5
 """Added to the sums of columns where a grid cannot be transposed: where its boxes are not square."""
 
 
+@lru_cache(maxsize=16)
 def canonical(problem: Problem) -> str:
     size = problem.size
     colours = [CLUE if value else SALT for value in problem.cells]
