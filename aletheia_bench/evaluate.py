@@ -68,7 +68,7 @@ class _Episode:
         return Request(name, self.context.prompt, (), left, limits.temperature, int.from_bytes(seed, "big"))
 
     def take(self, completion: Completion, limits: Limits) -> None:
-        """Add a turn, line by line; what stands after an answer is dropped."""
+        """Add a turn, line by line; what stands after an answer is dropped. An answer that was cut off is none."""
         self.turns += 1
         self.prompt_tokens += completion.prompt_tokens
         self.tokens += len(completion.tokens)
@@ -76,7 +76,7 @@ class _Episode:
         for line in completion.text.splitlines(keepends=True):
             self.text += line
             self.context.extend(line)
-            if line.startswith(ANSWER):
+            if line.startswith(ANSWER) and (line.endswith("\n") or completion.finish == "stop"):
                 self.finish = "answered"
                 return
         self.finish = self._ending(completion, limits)

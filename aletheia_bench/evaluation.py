@@ -1,7 +1,6 @@
 """One evaluation from options to a measured run directory. Joins items, model, samples and report; decides nothing."""
 
 import platform
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -43,9 +42,9 @@ def run(options: Options, card: Card, model: Model, plugins: Plugins, out: Path,
     hashes = _hashes(options, card)
     name = f"{task.name}-{options.level}-{identity({**asdict(options), **hashes, 'version': task.version})}"
     path = out / card.name / name
-    if fresh and path.exists():
-        shutil.rmtree(path)
     with Run(path) as directory:
+        if fresh:
+            directory.clear()
         directory.configure(_config(options, card, model, plugins, hashes))
         done = {(sample["id"], sample["epoch"]) for sample in directory.samples()}
         todo = [(item, epoch) for item, epoch in _work(task, options) if (item.id, epoch) not in done]

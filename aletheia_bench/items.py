@@ -46,8 +46,9 @@ def from_file(task: Task[Any], path: Path) -> Iterator[Item]:
             raise error.at(str(file)) from error
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{file} cannot be read: {error}.") from error
+        name = file.relative_to(path).as_posix() if path.is_dir() else file.stem
         for number, problem in enumerate(problems):
-            yield _item(task, problem, f"{file.stem}-{number}")
+            yield _item(task, problem, f"{name}-{number}")
 
 
 def _item(task: Task[Any], problem: Any, name: str) -> Item:

@@ -79,16 +79,21 @@ def _cell(name: str, estimate: Estimate) -> str:
 
 
 def compare(ours: Results, theirs: Results) -> str:
-    """Two runs on the same items: who solves what the other does not, and whose completions backtrack."""
-    solved = [{s.id: s.outcome is Outcome.SOLVED for s in r.scores} for r in (ours, theirs)]
-    if solved[0].keys() != solved[1].keys():
+    """Two runs on the same items: who solves what the other does not, and whose completions backtrack.
+
+    Items that ended in an error on either side are left out, and counted.
+    """
+    if {s.id for s in ours.scores} != {s.id for s in theirs.scores}:
         raise UsageError(f"{ours.model} and {theirs.model} did not see the same items: run both with the same options.")
-    only_ours, only_theirs, p = mcnemar(*solved)
-    events = [(sum(s.backtracks > 0 for s in r.scores), len(r.scores)) for r in (ours, theirs)]
+    failed = {s.id for r in (ours, theirs) for s in r.scores if s.outcome is Outcome.ERROR}
+    kept = [[s for s in r.scores if s.id not in failed] for r in (ours, theirs)]
+    only_ours, only_theirs, p = mcnemar(*({s.id: s.outcome is Outcome.SOLVED for s in scores} for scores in kept))
+    events = [(sum(s.backtracks > 0 for s in scores), len(scores)) for scores in kept]
     return (
         f"{ours.name}: solved by {ours.model} alone {only_ours}, by {theirs.model} alone {only_theirs} "
         f"(exact McNemar p = {p:.2g}); completions with a backtrack {events[0][0]}/{events[0][1]} against "
         f"{events[1][0]}/{events[1][1]} (Fisher p = {fisher(*events):.2g})"
+        f"{f'; items with an error, left out: {len(failed)}' if failed else ''}"
     )
 
 

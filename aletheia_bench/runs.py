@@ -8,6 +8,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -52,7 +53,8 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with suppress(OSError):  # closing tries again to write what a full disk refused, which `append` has said
+            self._file.close()
         self._lock.release()
 
     def configure(self, config: Mapping[str, Any]) -> None:
@@ -64,7 +66,7 @@ class Run:
     def config(self) -> dict[str, Any]:
         try:
             return tomllib.loads((self.path / CONFIG).read_text(encoding="utf-8"))
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise CorpusError(f"{self.path} is not a run: {CONFIG} cannot be read ({error}).") from error
 
     def append(self, sample: Sample) -> None:
@@ -88,9 +90,9 @@ class Run:
         path = self.path / SAMPLES
         if not path.exists():
             raise CorpusError(f"{self.path} is not a run: it has no {SAMPLES}.")
-        with path.open(encoding="utf-8") as file:
+        with path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                if line.endswith("\n"):
+                if line.endswith(b"\n"):
                     yield _sample(line, path, number)
 
     def _mend(self) -> None:
@@ -108,11 +110,11 @@ def _checksum(line: str) -> str:
     return sha256(line.encode()).hexdigest()[:16]
 
 
-def _sample(line: str, path: Path, number: int) -> Sample:
+def _sample(line: bytes, path: Path, number: int) -> Sample:
     try:
         content = json.loads(line)
         checksum = content.pop("sha256")
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise CorpusError(f"{path}:{number}: expected a sample, got {line[:40]!r}.") from error
     if _checksum(json.dumps(content, separators=(",", ":"))) != checksum:
         raise CorpusError(f"{path}:{number}: the line was changed after it was written; restore it, or use --fresh.")

@@ -63,7 +63,7 @@ class Index:
 
     def falsifies(self, assignment: Assignment, named: str) -> str | None:
         """The full name of the edge `named` if its ends have the same colour; they may be named in any order."""
-        left, separator, right = named.partition(" ")
+        left, separator, right = named.partition("-")
         u, v = self._numbers.get(left, 0), self._numbers.get(right, 0)
         if not separator or not self._neighbours[u] >> v & 1:
             raise KeyError(named)
@@ -72,7 +72,7 @@ class Index:
 
 
 def _edge_name(u: int, v: int) -> str:
-    return f"v{u} v{v}" if u < v else f"v{v} v{u}"
+    return f"v{u}-v{v}" if u < v else f"v{v}-v{u}"
 
 
 @lru_cache(maxsize=256)

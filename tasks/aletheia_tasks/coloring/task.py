@@ -28,13 +28,18 @@ class Coloring:
         return files.dumps(problem)
 
     def render(self, problem: Problem) -> str:
-        """The number of colours, then each vertex with its neighbours."""
+        """The number of colours, then for each vertex its edges and, last, itself.
+
+        An edge is one word that says whose it is, and the vertex stands behind its edges, so that a causal model has
+        read them when it comes to the vertex.
+        """
         names = _names(problem.vertices)
-        lists = [[name] for name in names]
+        lists: list[list[str]] = [[] for _ in names]
         for left, right in problem.edges:
-            lists[left - 1].append(names[right - 1])
-            lists[right - 1].append(names[left - 1])
-        return "\n ".join([f"coloring {problem.colours}", *map(" ".join, lists)]) + "\n"
+            lists[left - 1].append(f"{names[left - 1]}-{names[right - 1]}")
+            lists[right - 1].append(f"{names[right - 1]}-{names[left - 1]}")
+        lines = [" ".join([*edges, name]) for edges, name in zip(lists, names, strict=True)]
+        return "\n ".join([f"coloring {problem.colours}", *lines]) + "\n"
 
     def domains(self, problem: Problem) -> Domains:
         return dict.fromkeys(_names(problem.vertices), _colours(problem.colours))
@@ -67,4 +72,4 @@ def _colours(count: int) -> tuple[str, ...]:
 @lru_cache(maxsize=1 << 16)
 def _constraint(edge: Edge) -> NotEqual:
     left, right = f"v{edge[0]}", f"v{edge[1]}"
-    return NotEqual(f"{left} {right}", left, right)
+    return NotEqual(f"{left}-{right}", left, right)

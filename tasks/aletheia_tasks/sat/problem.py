@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from aletheia_plugins import Assignment
 
-__all__ = ["Problem"]
+__all__ = ["Problem", "clause_names"]
 
 Pair = tuple[str, str]
 
@@ -28,24 +28,23 @@ class Problem:
 
 
 class Index:
-    """The clauses by name, and each clause under one of the pairs that make its literals false."""
+    """The falsifiers of each clause by its name, and each clause under one of them."""
 
-    __slots__ = ("_sorted", "_watched", "_whole")
+    __slots__ = ("_empty", "_watched", "_whole")
 
     def __init__(self, clauses: tuple[tuple[int, ...], ...]) -> None:
         self._whole: dict[str, tuple[Pair, ...]] = {}
-        self._sorted: dict[str, str] = {}
         self._watched: dict[Pair, list[tuple[str, tuple[Pair, ...]]]] = {}
-        for clause in clauses:
-            name, pairs = _falsifiers(clause)
-            self._whole[name] = pairs
+        self._empty: str | None = None
+        for name, clause in zip(clause_names(len(clauses)), clauses, strict=True):
+            pairs = self._whole[name] = falsifiers(clause)
             if pairs:
                 self._watched.setdefault(pairs[0], []).append((name, pairs[1:]))
+            else:
+                self._empty = self._empty or name
 
     def falsified(self, assignment: Assignment) -> str | None:
         """The name of a clause whose literals are all false, if there is one."""
-        if "empty" in self._whole:
-            return "empty"
         watched = self._watched
         for pair in assignment.items():
             for name, rest in watched.get(pair, ()):
@@ -54,25 +53,23 @@ class Index:
                         break
                 else:
                     return name
-        return None
+        return self._empty
 
     def falsifies(self, assignment: Assignment, named: str) -> str | None:
-        """The full name of the clause `named` if its literals are all false; they may be named in any order."""
-        name = named if named in self._whole else self._reordered(named)
-        for variable, value in self._whole[name]:
+        """`named` if the literals of the clause of that name are all false."""
+        for variable, value in self._whole[named]:
             if assignment.get(variable) != value:
                 return None
-        return name
+        return named
 
-    def _reordered(self, named: str) -> str:
-        if not self._sorted:
-            self._sorted = {" ".join(sorted(name.split(" "))): name for name in self._whole}
-        return self._sorted[" ".join(sorted(named.split(" ")))]
+
+@lru_cache(maxsize=256)
+def clause_names(count: int) -> tuple[str, ...]:
+    """Clauses are numbered from 1, as they are listed."""
+    return tuple(f"c{number}" for number in range(1, count + 1))
 
 
 @lru_cache(maxsize=1 << 16)
-def _falsifiers(clause: tuple[int, ...]) -> tuple[str, tuple[Pair, ...]]:
-    """A clause's name, and the pairs that together make it false."""
-    words = [f"x{literal}" if literal > 0 else f"~x{-literal}" for literal in clause]
-    pairs = (((word[1:], "1") if word[0] == "~" else (word, "0")) for word in words)
-    return " ".join(words) or "empty", tuple(dict.fromkeys(pairs))
+def falsifiers(clause: tuple[int, ...]) -> tuple[Pair, ...]:
+    """The pairs that together make a clause false."""
+    return tuple(dict.fromkeys((f"x{abs(literal)}", "0" if literal > 0 else "1") for literal in clause))

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from aletheia_plugins import CSP, Assignment, Clause, Domains, Solution, Split
 from aletheia_tasks.sat import canonical, files, generate, solve
-from aletheia_tasks.sat.problem import Problem
+from aletheia_tasks.sat.problem import Problem, clause_names
 
 __all__ = ["Sat"]
 
@@ -28,19 +28,23 @@ class Sat:
         return files.dumps(problem)
 
     def render(self, problem: Problem) -> str:
-        """One clause a line; the number of variables only where the clauses do not tell it."""
+        """One clause a line, its name last; the number of variables only where the clauses do not tell it.
+
+        The name stands behind the literals so that a causal model has read the clause when it comes to the name.
+        """
         clauses = problem.clauses
         occurring = len(set(map(abs, {literal for clause in clauses for literal in clause})))
         header = "sat" if occurring == problem.variables else f"sat {problem.variables}"
-        return "\n ".join([header, *map(_name, clauses)]) + "\n"
+        named = map(_line, clauses, clause_names(len(clauses)))
+        return "\n ".join([header, *named]) + "\n"
 
     def domains(self, problem: Problem) -> Domains:
         return dict.fromkeys(_variables(problem.variables), ("0", "1"))
 
     def csp(self, problem: Problem) -> CSP:
-        """Without tautologies, which no assignment falsifies; a clause that occurs twice is listed once."""
-        constraints = dict.fromkeys(map(_constraint, problem.clauses))
-        return CSP(self.domains(problem), tuple(c for c in constraints if c is not None), "unit")
+        """Without tautologies, which no assignment falsifies."""
+        constraints = map(_constraint, problem.clauses, clause_names(len(problem.clauses)))
+        return CSP(self.domains(problem), tuple([c for c in constraints if c is not None]), "unit")
 
     def falsified(self, problem: Problem, assignment: Assignment, named: str | None = None) -> str | None:
         if named is None:
@@ -60,13 +64,13 @@ def _variables(count: int) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1 << 16)
-def _name(clause: tuple[int, ...]) -> str:
-    return " ".join([f"x{literal}" if literal > 0 else f"~x{-literal}" for literal in clause]) or "empty"
+def _line(clause: tuple[int, ...], name: str) -> str:
+    return " ".join([*(f"x{literal}" if literal > 0 else f"~x{-literal}" for literal in clause), name])
 
 
 @lru_cache(maxsize=1 << 16)
-def _constraint(clause: tuple[int, ...]) -> Clause | None:
+def _constraint(clause: tuple[int, ...], name: str) -> Clause | None:
     literals = dict.fromkeys(clause)
     if any(-literal in literals for literal in literals):
         return None
-    return Clause(_name(clause), tuple((f"x{abs(literal)}", "0" if literal > 0 else "1") for literal in literals))
+    return Clause(name, tuple((f"x{abs(literal)}", "0" if literal > 0 else "1") for literal in literals))

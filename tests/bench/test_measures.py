@@ -1,0 +1,311 @@
+"""Measures against figures worked out by hand, and statistics against published ones."""
+
+import math
+
+import pytest
+from hypothesis import given, strategies as st
+
+from aletheia_bench.measures import MEASURES, Estimate, Outcome, Score, fisher, mcnemar, mean, measure, rate, score, share
+from aletheia_tasks import Sat
+
+PROBLEM = "p cnf 3 3\n1 2 0\n-1 3 0\n-1 -3 0\n"
+"""Satisfied by x1=0, x2=1 and any x3; x1=1 is a conflict."""
+
+CLEAN = """state: -
+decide x1=1
+imply ~x1 x3 : x1=1 -> x3=1
+conflict ~x1 ~x3 : x1=1 x3=1
+backtrack x1
+state: x1=0
+imply x1 x2 : x1=0 -> x2=1
+decide x3=0
+answer: SAT x1=0 x2=1 x3=0
+"""
+FALSE_CONFLICTS = """state: -
+decide x1=1
+conflict x1 x3 : x1=1
+backtrack x1
+state: x1=0
+decide x2=0
+conflict ~x1 ~x3 : x1=1 x3=1
+backtrack x2
+state: x1=0 x2=1
+decide x3=0
+conflict x1 x2 : x1=0
+backtrack x3
+state: x1=0 x2=1 x3=1
+answer: SAT x1=0 x2=1 x3=1
+"""
+"""Hallucinated, stale, satisfied; and the answer is right all the same."""
+GUESS = "answer: SAT x1=0 x2=1 x3=0\n"
+
+
+def sample(completion: str, finish: str = "answered", verdict: str = "SAT", name: str = "a", **other):
+    return {
+        "id": name,
+        "epoch": 0,
+        "problem": PROBLEM,
+        "verdict": verdict,
+        "reference": {},
+        "completion": completion,
+        "finish": finish,
+        "turns": 1,
+        "prompt_tokens": 1,
+        "tokens": len(completion.split()),
+        "seconds": 0.5,
+        "error": "",
+    } | other
+
+
+def judged(completion: str, **other) -> Score:
+    return score(Sat(), sample(completion, **other))
+
+
+def a_score(outcome: Outcome = Outcome.SOLVED, **other) -> Score:
+    figures = {
+        "id": "a",
+        "certified": False,
+        "backtracks": 0,
+        "valid_backtracks": 0,
+        "conflicts": 0,
+        "real_conflicts": 0,
+        "first_fault": None,
+        "faults": (),
+        "tokens": 1,
+        "seconds": 0.0,
+    }
+    return Score(outcome=outcome, **figures | other)
+
+
+# --- one completion ---
+
+
+def test_a_clean_trace_is_solved_certified_and_its_backtrack_is_valid():
+    found = judged(CLEAN)
+    assert (found.outcome, found.certified) == (Outcome.SOLVED, True)
+    assert (found.conflicts, found.real_conflicts, found.backtracks, found.valid_backtracks) == (1, 1, 1, 1)
+    assert (found.first_fault, found.faults) == (None, ())
+
+
+def test_false_conflicts_are_told_apart_and_no_backtrack_after_one_is_valid():
+    found = judged(FALSE_CONFLICTS)
+    assert (found.outcome, found.certified) == (Outcome.SOLVED, False)
+    assert (found.conflicts, found.real_conflicts, found.backtracks, found.valid_backtracks) == (3, 0, 3, 0)
+    assert found.faults == (
+        ("conflict", "names a constraint that the problem does not have"),
+        ("conflict", "cites what the state does not hold"),
+        ("conflict", "claims a conflict that is none"),
+    )
+    assert found.first_fault == found.faults[0]
+
+
+def test_a_right_answer_without_a_trace_is_solved_and_not_certified():
+    found = judged(GUESS)
+    assert (found.outcome, found.certified) == (Outcome.SOLVED, False)
+    assert found.first_fault == ("answer", "a step that may not stand here")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "valid"),
+    [
+        ("", "", 1),
+        ("conflict ~x1 ~x3 : x1=1 x3=1", "conflict ~x1 ~x3 : x1=1", 0),
+        ("backtrack x1", "backtrack x3", 0),
+        ("state: x1=0", "state: x1=1", 0),
+        ("state: x1=0", "state: x1=0 x2=1", 0),
+        ("backtrack x1", "backtrack", 0),
+    ],
+)
+def test_a_valid_backtrack_has_a_real_conflict_the_right_target_and_the_right_state(old, new, valid):
+    found = judged(CLEAN.replace(old, new, 1))
+    assert found.valid_backtracks == valid
+
+
+def test_a_hallucinated_conflict_does_not_become_real_by_being_repeated():
+    repeated = CLEAN.replace("conflict ~x1 ~x3 : x1=1 x3=1\n", "conflict x1 x3 : x1=1\n" * 3)
+    found = judged(repeated)
+    assert (found.conflicts, found.real_conflicts) == (3, 0)
+
+
+def test_a_real_conflict_in_the_wrong_place_is_real_and_a_fault():
+    found = judged(CLEAN.replace("conflict ~x1 ~x3 : x1=1 x3=1\n", "conflict ~x1 ~x3 : x1=1 x3=1\n" * 2))
+    assert (found.conflicts, found.real_conflicts) == (2, 2)
+    assert found.faults == (("conflict", "a step that may not stand here"),)
+
+
+@pytest.mark.parametrize(
+    ("completion", "finish", "verdict", "outcome"),
+    [
+        (CLEAN, "answered", "SAT", "solved"),
+        (GUESS.replace("x2=1", "x2=0"), "answered", "SAT", "wrong"),
+        (GUESS.replace("x3=0", "x3=2"), "answered", "SAT", "wrong"),
+        ("answer: SAT x1=0 x2=1\n", "answered", "SAT", "wrong"),
+        ("answer: SAT x1=0 x2=1 x3=0 x3=0\n", "answered", "SAT", "wrong"),
+        ("answer: SAT x1=0 x2=1 x9=0\n", "answered", "SAT", "wrong"),
+        ("answer: UNSAT\n", "answered", "SAT", "wrong"),
+        ("answer: UNSAT\n", "answered", "UNSAT", "solved"),
+        (GUESS, "answered", "UNKNOWN", "solved"),
+        ("answer: perhaps\n", "answered", "SAT", "unparsed"),
+        ("", "ended", "SAT", "unparsed"),
+        ("I think x1 is false.", "ended", "SAT", "unparsed"),
+        ("state: -\n", "truncated", "SAT", "truncated"),
+        ("state: -\n", "timeout", "SAT", "timeout"),
+        ("state: -\n", "error", "SAT", "error"),
+    ],
+)
+def test_the_outcome_of_a_completion(completion, finish, verdict, outcome):
+    found = judged(completion, finish=finish, verdict=verdict)
+    assert found.outcome == outcome
+    assert not found.certified or outcome == "solved"
+
+
+LINES = st.sampled_from([*CLEAN.splitlines(), *FALSE_CONFLICTS.splitlines(), "hm", "", "answer: UNSAT"]) | st.text()
+COMPLETIONS = st.lists(LINES, max_size=8).map("\n".join)
+FINISHES = st.sampled_from(["answered", "ended", "truncated", "timeout", "error"])
+VERDICTS = st.sampled_from(["SAT", "UNSAT", "UNKNOWN"])
+
+
+@given(st.lists(st.tuples(COMPLETIONS, FINISHES, VERDICTS), max_size=6))
+def test_any_completion_has_exactly_one_of_six_outcomes(runs):
+    scores = [judged(text, finish=finish, verdict=verdict) for text, finish, verdict in runs]
+    assert sum(s.outcome is outcome for s in scores for outcome in Outcome) == len(runs)
+    for found, (_, finish, _) in zip(scores, runs, strict=True):
+        failed = finish in ("truncated", "timeout", "error")
+        assert (found.outcome == finish) if failed else (found.outcome in ("solved", "wrong", "unparsed"))
+        assert 0 <= found.valid_backtracks <= found.backtracks
+        assert 0 <= found.real_conflicts <= found.conflicts
+        assert found.outcome is Outcome.SOLVED or not found.certified
+
+
+# --- a run ---
+
+
+def test_each_measure_of_two_completions_by_hand():
+    found = measure([judged(CLEAN), judged(FALSE_CONFLICTS), judged(GUESS), judged("", finish="truncated")])
+    assert {name: (estimate.value, estimate.n) for name, estimate in found.items()} == {
+        "solve_accuracy": (0.75, 4),
+        "certified_accuracy": (0.25, 4),
+        "backtrack_event_rate": (0.5, 4),
+        "backtracks_per_item": (1.0, 4),
+        "conflict_precision": (0.25, 4),
+        "backtrack_validity": (0.25, 4),
+        "tokens": ((len(CLEAN.split()) + len(FALSE_CONFLICTS.split()) + len(GUESS.split())) / 4, 4),
+        "seconds": (0.5, 4),
+    }
+
+
+def test_a_measure_over_nothing_is_not_zero():
+    nothing = Estimate(None, None, None, 0)
+    assert measure([]) == dict.fromkeys(MEASURES, nothing)
+    without_claims = measure([a_score()])
+    assert without_claims["conflict_precision"] == without_claims["backtrack_validity"] == nothing
+    assert without_claims["backtrack_event_rate"].value == 0
+
+
+def test_an_error_says_nothing_of_the_model():
+    with_errors = [a_score(), a_score(Outcome.WRONG), a_score(Outcome.ERROR, tokens=10**6, backtracks=5)]
+    assert measure(with_errors) == measure(with_errors[:2])
+    assert measure(with_errors)["solve_accuracy"].n == 2
+
+
+def test_a_time_out_counts_against_the_model():
+    assert measure([a_score(), a_score(Outcome.TIMEOUT)])["solve_accuracy"].value == 0.5
+
+
+# --- statistics ---
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),  # Newcombe (1998), table I: score method
+        (15, 148, 0.0624, 0.1605),
+        (1, 29, 0.0061, 0.1718),
+        (2, 40, 0.0138, 0.1650),
+        (0, 20, 0.0, 0.1684),  # the same table: Clopper and Pearson, "exact"
+        (0, 40, 0.0, 0.0881),
+        (40, 40, 0.9119, 1.0),
+        (1, 1, 0.025, 1.0),
+    ],
+)
+def test_intervals_of_rates_are_the_published_ones(hits, n, low, high):
+    found = rate(hits, n)
+    assert (found.value, found.n) == (hits / n, n)
+    assert found.low == pytest.approx(low, abs=5e-5)
+    assert found.high == pytest.approx(high, abs=5e-5)
+
+
+def test_the_share_of_claims_weighs_claims_and_draws_items():
+    found = share([(1, 1), (0, 3), (0, 0)])
+    assert (found.value, found.n) == (0.25, 4)
+    assert (found.low, found.high) == (0, 1)  # two items: either may be drawn twice
+
+
+def test_claims_of_one_item_are_not_independent():
+    spread = share([(1, 2)] * 30 + [(2, 2)] * 30)
+    lumped = share([(30, 60), (60, 60)])
+    assert spread.value == lumped.value == 0.75
+    assert spread.high - spread.low < 0.15 < lumped.high - lumped.low
+
+
+@pytest.mark.parametrize("all_right", [True, False])
+def test_a_unanimous_share_has_the_interval_of_its_items(all_right):
+    found = share([(9 * all_right, 9)] * 20)
+    assert (found.value, found.n) == (float(all_right), 180)
+    assert found.high - found.low == pytest.approx(0.1684, abs=5e-5)
+
+
+def test_a_mean_lies_in_its_interval_which_is_the_same_each_time():
+    found = mean([1.0, 2.0, 3.0, 10.0])
+    assert found.value == 4
+    assert 1 <= found.low < 4 < found.high <= 10
+    assert mean([1.0, 2.0, 3.0, 10.0]) == found
+    assert mean([7.0]) == Estimate(7.0, 7.0, 7.0, 1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)).map(sorted).map(tuple), max_size=12))
+def test_a_share_lies_in_its_interval(parts):
+    found = share(parts)
+    if found.n:
+        assert 0 <= found.low <= found.value + 1e-12
+        assert found.value <= found.high + 1e-12 <= 1 + 2e-12
+
+
+def solved_by(pattern: str) -> dict[str, bool]:
+    return {str(number): sign == "1" for number, sign in enumerate(pattern)}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [
+        ("1111", "1111", (0, 0, 1.0)),
+        ("11111", "00000", (5, 0, 2 / 2**5)),
+        ("100000", "011111", (1, 5, 2 * (1 + 6) / 2**6)),
+        ("1100", "0011", (2, 2, 1.0)),
+        ("", "", (0, 0, 1.0)),
+    ],
+)
+def test_mcnemar_by_hand(ours, theirs, expected):
+    found = mcnemar(solved_by(ours), solved_by(theirs))
+    assert found[:2] == expected[:2]
+    assert found[2] == pytest.approx(expected[2])
+
+
+def test_mcnemar_wants_the_same_items():
+    with pytest.raises(ValueError) as caught:
+        mcnemar(solved_by("11"), solved_by("111"))
+    assert str(caught.value) == "McNemar's test needs the same items on both sides"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "p"),
+    [
+        ((2, 40), (0, 40), 2 * math.comb(40, 2) / math.comb(80, 2)),  # the paper's figure, 0.494
+        ((3, 4), (1, 4), 34 / 70),  # Fisher's lady tasting tea
+        ((0, 10), (0, 10), 1.0),
+        ((4, 4), (0, 4), 2 / 70),
+    ],
+)
+def test_fisher_by_hand(ours, theirs, p):
+    assert fisher(ours, theirs) == pytest.approx(p)
+    assert fisher(theirs, ours) == pytest.approx(p)
