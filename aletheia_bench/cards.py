@@ -53,7 +53,7 @@ def read(path: Path) -> Card:
     weights, data = table.pop("weights", {}), table.pop("data", {})
     settings = {key: value for key, value in table.items() if isinstance(value, dict)}
     plain = {key: value for key, value in table.items() if key not in settings}
-    for part, known, where in ((plain, PLAIN, ""), (weights, WEIGHTS, "weights."), (data, DATA, "data.")):
+    for part, known, where in ((plain, PLAIN, ""), (weights, WEIGHTS, "weights"), (data, DATA, "data")):
         _check(path, part, known, where)
     if missing := [key for key in ("name", "backend") if key not in plain]:
         raise ModelFileError(f"{path}: a card needs {missing[0]}.")
@@ -72,12 +72,17 @@ def read(path: Path) -> Card:
     )
 
 
-def _check(path: Path, part: Mapping[str, Any], known: Mapping[str, type], where: str) -> None:
+def _check(path: Path, part: Any, known: Mapping[str, type], where: str) -> None:
+    if not isinstance(part, dict):
+        raise ModelFileError(f"{path}: {where} is {part!r}, expected a table [{where}].")
+    dot = where and where + "."
     for key, value in part.items():
         if key not in known:
-            raise ModelFileError(f"{path}: unknown key {where}{key}; known: {', '.join(where + k for k in known)}.")
+            raise ModelFileError(f"{path}: unknown key {dot}{key}; known: {', '.join(dot + k for k in known)}.")
         if type(value) is not known[key]:
-            raise ModelFileError(f"{path}: {where}{key} is {value!r}, expected {known[key].__name__}.")
+            raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected {known[key].__name__}.")
+        if isinstance(value, list) and not all(isinstance(name, str) for name in value):
+            raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected a list of names.")
 
 
 def verify(card: Card) -> str | None:

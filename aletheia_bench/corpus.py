@@ -12,13 +12,24 @@ from functools import partial
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, get_origin, get_type_hints
 
 from aletheia_bench.arms import arm
 from aletheia_bench.checker import Review, review
 from aletheia_bench.search import search
 from aletheia_bench.text import render, segments
-from aletheia_plugins import Backtrack, Conflict, CorpusError, Decide, Split, Task, Trace, Verdict, belongs
+from aletheia_plugins import (
+    Backtrack,
+    Conflict,
+    CorpusError,
+    Decide,
+    ProblemFileError,
+    Split,
+    Task,
+    Trace,
+    Verdict,
+    belongs,
+)
 
 __all__ = ["Plan", "Record", "Rejected", "build", "digest", "make", "read", "verify"]
 
@@ -45,6 +56,9 @@ class Record(TypedDict):
     difficulty: dict[str, int | str]
     canonical: str
     sha256: str
+
+
+COLUMNS = {column: get_origin(kind) or kind for column, kind in get_type_hints(Record).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +217,9 @@ def read(path: Path) -> Iterator[Record]:
                 content = _content(line, path, number)
                 if "skipped" in content:
                     continue
-                missing = Record.__annotations__.keys() - content.keys()
-                if missing:
-                    raise CorpusError(f"{path}:{number}: no {min(missing)!r}: this is no trace file, or a damaged one.")
+                wrong = [column for column, kind in COLUMNS.items() if not isinstance(content.get(column), kind)]
+                if wrong:
+                    raise CorpusError(f"{path}:{number}: no {min(wrong)!r}: this is no trace file, or a damaged one.")
                 yield content  # type: ignore[misc]
     except OSError as error:
         raise CorpusError(f"{path}: {error.strerror}.") from error
@@ -228,13 +242,16 @@ def verify(record: Record, task: Task[Any]) -> str | None:
     """
     if digest(record) != record["sha256"]:
         return "the record was changed after it was written (its hash differs)"
-    problem = task.loads(record["problem"])[0]
+    try:
+        problem = task.loads(record["problem"])[0]
+    except ProblemFileError as error:
+        return f"the problem cannot be read: {error}"
     if task.render(problem) != record["prompt"]:
         return "the prompt is not that of the problem"
     found = review(task, problem, record["completion"])
     if record["arm"] == "backtracking":
         return None if found.valid else _first(found)
-    if found.answer is None or str(found.answer.verdict) != record["difficulty"]["verdict"]:
+    if found.answer is None or str(found.answer.verdict) != record["difficulty"].get("verdict"):
         return "the answer is not that of the verified trace"
     return None
 

@@ -82,8 +82,9 @@ def _hashes(options: Options, card: Card) -> dict[str, str]:
 
 
 def _config(options: Options, card: Card, model: Model, plugins: Plugins, hashes: Mapping[str, str]) -> dict[str, Any]:
+    chosen = asdict(options) | {"model": _spec(card, plugins)}
     return {
-        "run": {key: value for key, value in asdict(options).items() if value != ""},
+        "run": {key: value for key, value in chosen.items() if value != ""},
         "card": {"name": card.name, "backend": card.backend, "arm": card.arm, "context": card.context},
         "hashes": {key: value for key, value in hashes.items() if value},
         "versions": {
@@ -97,3 +98,10 @@ def _config(options: Options, card: Card, model: Model, plugins: Plugins, hashes
         "machine": {"system": platform.platform(), "processor": platform.machine()},
         "plugins": {r.name: f"{r.distribution} {r.version}" for r in plugins.reports if r.status == "active"},
     }
+
+
+def _spec(card: Card, plugins: Plugins) -> str:
+    """What `--model` must be given to find the card again."""
+    if plugins.cards.get(card.source.stem) == card.source:
+        return card.source.stem
+    return str(card.source) if card.source.suffix == ".toml" else f"{card.backend}:{card.source}"

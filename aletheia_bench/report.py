@@ -35,7 +35,7 @@ class Results:
         config = run.config()
         scores = tuple(score(task, sample) for sample in run.samples())
         options = config["run"]
-        return cls(f"{options['task']}-{options['level']}", options["model"], config, scores, measure(scores))
+        return cls(f"{options['task']}-{options['level']}", config["card"]["name"], config, scores, measure(scores))
 
     @property
     def outcomes(self) -> dict[str, int]:

@@ -65,9 +65,12 @@ class Run:
 
     def config(self) -> dict[str, Any]:
         try:
-            return tomllib.loads((self.path / CONFIG).read_text(encoding="utf-8"))
+            config = tomllib.loads((self.path / CONFIG).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise CorpusError(f"{self.path} is not a run: {CONFIG} cannot be read ({error}).") from error
+        if not isinstance(config.get("run"), dict):
+            raise CorpusError(f"{self.path} is not a run: {CONFIG} has no table [run].")
+        return config
 
     def append(self, sample: Sample) -> None:
         """Add a finished item; it is on disk when this returns."""

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from aletheia_bench import cards, corpus
+from aletheia_bench import cards, corpus, proof as proofs
 from aletheia_bench.cli.options import cores, names
 from aletheia_bench.progress import progress
 from aletheia_bench.students import Course, train as teach
-from aletheia_plugins import Card, Split, Task, UnknownNameError, UsageError
+from aletheia_bench.text import parse
+from aletheia_plugins import Card, Split, Task, UnknownNameError, UsageError, Verdict
 from aletheia_plugins.loading import Plugins
 
 __all__ = ["chosen_tasks", "known_level", "student", "traces", "train", "verify"]
@@ -29,13 +30,16 @@ def traces(
     seed: int,
     workers: int,
     shard: tuple[int, int],
+    proof: Path | None,
 ) -> None:
+    if proof and arm != "backtracking":
+        raise UsageError(f"Traces of the arm {arm!r} are no proofs: leave --arm out, or --proof.")
     plans = [
         corpus.Plan(task, known_level(task, level), count, split, seed, arm, shard)
         for task in chosen_tasks(plugins, names(tasks))
         for level in names(levels)
     ]
-    paths = [Path(str(out).format(task=plan.task.name, level=plan.level)) for plan in plans]
+    paths = [Path(str(out).replace("{task}", plan.task.name).replace("{level}", plan.level)) for plan in plans]
     if len(set(paths)) < len(plans):
         raise UsageError(f"{len(plans)} corpora do not fit into one file: give -o a name with {{task}} and {{level}}.")
     for plan, path in zip(plans, paths, strict=True):
@@ -43,6 +47,22 @@ def traces(
             for done in corpus.build(plan, path, workers=workers):
                 show(done, len(plan.indices()))
         click.echo(f"{path}: {len(plan.indices())} problems, every trace accepted by the checker.")
+        if proof:
+            _prove(path, plan.task, proof)
+
+
+def _prove(path: Path, task: Task[Any], folder: Path) -> None:
+    """Write CNF and DRUP proof of each unsatisfiable problem of a corpus."""
+    folder.mkdir(parents=True, exist_ok=True)
+    count = 0
+    for record in corpus.read(path):
+        if record["difficulty"]["verdict"] == Verdict.UNSAT:
+            clauses, code = proofs.cnf(task.csp(task.loads(record["problem"])[0]))
+            lemmas = proofs.drup(parse(record["completion"]), code)
+            (folder / f"{record['id']}.cnf").write_text(proofs.dimacs(clauses, code))
+            (folder / f"{record['id']}.drup").write_text(proofs.dimacs(lemmas))
+            count += 1
+    click.echo(f"{folder}: {count} proofs.")
 
 
 def verify(plugins: Plugins, files: Sequence[Path]) -> int:

@@ -1,5 +1,6 @@
 """The commands. Each turns options into values and calls one station of the harness."""
 
+import errno
 import functools
 import sys
 import tomllib
@@ -34,6 +35,12 @@ class Commands(click.Group):
         except AletheiaError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # click ends quietly when the reader of a pipe has gone
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            click.echo(f"Error: {place}{error.strerror or error}.", err=True)
+            ctx.exit(1)
         except KeyboardInterrupt:
             click.echo("Interrupted; what is finished is kept, the same command goes on from here.", err=True)
             ctx.exit(130)
@@ -121,6 +128,7 @@ def run(ctx: click.Context, /, **options: Any) -> None:
 @SEED
 @WORKERS
 @option("--shard", type=Shard(), default="0/1", help="Only every n-th problem, from the i-th.")
+@option("--proof", type=folder(), help="Also write unsatisfiable problems as CNF with DRUP proofs into this folder.")
 @click.pass_obj
 def traces(plugins: Callable[[], "Plugins"], /, **options: Any) -> None:
     """Write verified traces, one a line; goes on where it was interrupted."""

@@ -14,10 +14,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def option(*spellings: str, **attributes: Any) -> Callable[[F], F]:
     """click.option that also reads ALETHEIA_<OPTION>, and shows its default."""
-    longest = max((s.partition("/")[0] for s in spellings if s.startswith("--")), key=len)
-    variable = "ALETHEIA_" + longest.removeprefix("--").upper().replace("-", "_")
+    longs = [s.partition("/")[0] for s in spellings if s.startswith("--")]
+    variables = ["ALETHEIA_" + long.removeprefix("--").upper().replace("-", "_") for long in longs]
     return click.option(
-        *spellings, **{"envvar": variable, "show_default": attributes.get("default") is not None, **attributes}
+        *spellings, **{"envvar": variables, "show_default": attributes.get("default") is not None, **attributes}
     )
 
 
@@ -34,7 +34,10 @@ class Names(click.ParamType[tuple[str, ...]]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         if isinstance(value, tuple):
             return value
-        return tuple(part for part in (part.strip() for part in str(value).split(",")) if part)
+        parts = tuple(part for part in (part.strip() for part in str(value).split(",")) if part)
+        if not parts:
+            self.fail(f"{value!r} has no name in it.", param, ctx)
+        return parts
 
 
 def names(values: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ Each takes a random generator, the lines of a trace and its CSP, and returns oth
 apply. What comes out may still be right: a checker has to know.
 """
 
+import re
+
 OPERATORS = {}
 
 
@@ -176,18 +178,23 @@ def variable_as_name(rng, lines, csp):
 
 @operator
 def hallucinated_name(rng, lines, csp):
-    """One word of a name is replaced by one of another name, so that no constraint has it in any order."""
-    known = {" ".join(sorted(constraint.name.split())) for constraint in csp.constraints} | set(csp.domains)
+    """One word of a name is replaced by one of another name, so that no constraint has these words in any order."""
+    known = {tuple(sorted(parts(constraint.name))) for constraint in csp.constraints}
 
     def change(keyword, name, *rest):
+        words = parts(name)
         for _ in range(20):
-            words, others = name.split(), rng.choice(csp.constraints).name.split()
-            words[rng.randrange(len(words))] = rng.choice([*others, f"{rng.choice(others)}0"])
-            if " ".join(sorted(words)) not in known:
-                return keyword, " ".join(words), *rest
+            place, other = rng.randrange(len(words)), rng.choice(parts(rng.choice(csp.constraints).name))
+            changed = [*words[:place], rng.choice([other, f"{other}0"]), *words[place + 1 :]]
+            if tuple(sorted(changed)) not in known and changed[0] not in csp.domains:
+                return keyword, name.replace(words[place], changed[place], 1), *rest
         return keyword, "nothing", *rest
 
     return with_reason(rng, lines, change)
+
+
+def parts(name):
+    return re.findall(r"\w+", name)
 
 
 @operator

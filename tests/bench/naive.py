@@ -2,7 +2,7 @@
 
 It shares no code with the checker, the parser or the search, and where the checker asks the task what is falsified,
 this one counts the bounds of the CSP. It says yes or no to a whole trace. Not known here: the names that a task knows
-beside those in its CSP (a clause with its literals in another order, a clue, a tautology).
+beside those in its CSP (an edge from its other end, a clue, a tautology).
 """
 
 import itertools

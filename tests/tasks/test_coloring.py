@@ -40,7 +40,7 @@ def disguised(problem, rng):
 
 def test_a_prompt_lists_the_neighbours_of_every_vertex():
     problem = Problem(4, ((1, 2), (1, 4)), 3)
-    assert task.render(problem) == "coloring 3\n v1 v2 v4\n v2 v1\n v3\n v4 v1\n"
+    assert task.render(problem) == "coloring 3\n v1-v2 v1-v4 v1\n v2-v1 v2\n v3\n v4-v1 v4\n"
 
 
 @given(graphs())
@@ -85,22 +85,22 @@ def test_a_malformed_file_says_what_was_expected_and_what_was_found(text, messag
 
 def test_an_edge_can_be_named_from_either_end():
     problem = Problem(3, ((1, 2), (2, 3)), 3)
-    assert task.falsified(problem, {"v1": "2", "v2": "2"}, "v2 v1") == "v1 v2"
-    assert task.falsified(problem, {"v1": "2", "v2": "1"}, "v2 v1") is None
-    assert task.falsified(problem, {"v1": "2"}, "v1 v2") is None
+    assert task.falsified(problem, {"v1": "2", "v2": "2"}, "v2-v1") == "v1-v2"
+    assert task.falsified(problem, {"v1": "2", "v2": "1"}, "v2-v1") is None
+    assert task.falsified(problem, {"v1": "2"}, "v1-v2") is None
     with pytest.raises(KeyError):
-        task.falsified(problem, {}, "v1 v3")
+        task.falsified(problem, {}, "v1-v3")
 
 
 @given(graphs(), st.randoms(use_true_random=False))
 def test_falsified_agrees_with_the_list_of_edges(problem, rng):
     colours = {v: rng.choice(("1", "2", "3", None)) for v in range(1, problem.vertices + 1)}
     assignment = {f"v{v}": colour for v, colour in colours.items() if colour}
-    broken = {f"v{u} v{v}" for u, v in problem.edges if colours[u] and colours[u] == colours[v]}
+    broken = {f"v{u}-v{v}" for u, v in problem.edges if colours[u] and colours[u] == colours[v]}
     found = task.falsified(problem, assignment)
     assert found in broken if broken else found is None
     for u, v in problem.edges:
-        name = f"v{u} v{v}"
+        name = f"v{u}-v{v}"
         assert task.falsified(problem, assignment, name) == (name if name in broken else None)
 
 

@@ -1,0 +1,385 @@
+"""The search against brute force on small problems of any kind, and what each of its steps is."""
+
+import itertools
+
+import pytest
+from hypothesis import assume, given, settings, strategies as st
+
+from aletheia_bench.checker import review
+from aletheia_bench.search import input_order, search, smallest_domain
+from aletheia_bench.text import render
+from aletheia_plugins import (
+    CSP,
+    AllDifferent,
+    Answer,
+    Backtrack,
+    Clause,
+    Conflict,
+    Decide,
+    Imply,
+    Literal,
+    NotEqual,
+    State,
+    Trace,
+    Verdict,
+    literal,
+)
+from aletheia_tasks.coloring import Coloring, Problem as Graph
+from aletheia_tasks.sat import Problem as Formula, Sat
+
+from .naive import Toy, holds, objection, solutions
+
+BIT = ("0", "1")
+
+
+def words(*texts):
+    return tuple(map(literal, texts))
+
+
+def lines(csp, **options):
+    return render(search(csp, **options)).splitlines()
+
+
+@st.composite
+def constraints(draw, domains):
+    """Clauses of any length, empty ones too, and (all-)different variables; each name says what it is."""
+    pairs = [(variable, value) for variable, values in domains.items() for value in values]
+    kind = draw(st.sampled_from(["clause", "clause", "differ", "all"]))
+    if kind == "clause" or len(domains) < 2:
+        chosen = draw(st.lists(st.sampled_from(pairs), max_size=3, unique=True))
+        return Clause(" ".join(["not", *(f"{variable}{value}" for variable, value in chosen)]), tuple(chosen))
+    most = 2 if kind == "differ" else 4
+    chosen = draw(st.lists(st.sampled_from(list(domains)), min_size=2, max_size=most, unique=True))
+    if kind == "differ":
+        return NotEqual(f"{chosen[0]} is not {chosen[1]}", *chosen)
+    return AllDifferent(f"different {' '.join(chosen)}", tuple(chosen))
+
+
+@st.composite
+def problems(draw, most_values=4, propagation="forward"):
+    values = [str(number) for number in range(1, most_values + 1)]
+    domain = st.lists(st.sampled_from(values), min_size=1, max_size=most_values, unique=True).map(tuple)
+    domains = {f"v{number}": draw(domain) for number in range(draw(st.integers(1, 5)))}
+    chosen = draw(st.lists(constraints(domains), max_size=9, unique_by=lambda constraint: constraint.name))
+    return CSP(domains, tuple(chosen), propagation)
+
+
+binary = problems(most_values=2, propagation="unit")
+wide = problems()
+
+
+def first_value(choices):
+    """The last variable at its last value: as unlike the default as can be."""
+    variable = list(choices)[-1]
+    return variable, choices[variable][-1]
+
+
+heuristics = st.sampled_from([smallest_domain, input_order, first_value])
+
+
+# --- completeness ---
+
+
+@given(binary | wide, heuristics)
+@settings(max_examples=400)
+def test_the_verdict_is_that_of_trying_everything(csp, heuristic):
+    trace = search(csp, heuristic=heuristic)
+    every = list(solutions(csp))
+    assert trace.verdict is (Verdict.SAT if every else Verdict.UNSAT)
+    if every:
+        assert {lit.variable: lit.value for lit in trace.steps[-1].assignment} in every
+
+
+@given(binary | wide, heuristics)
+@settings(max_examples=300)
+def test_every_trace_is_accepted_by_both_checkers(csp, heuristic):
+    text = render(search(csp, heuristic=heuristic))
+    found = review(Toy(), csp, text)
+    assert found.valid, found.judgements[found.first_fault]
+    assert objection(csp, text) is None
+
+
+@given(binary)
+def test_both_kinds_of_propagation_come_to_the_same_verdict(csp):
+    forward = search(CSP(csp.domains, csp.constraints, "forward"))
+    assert forward.verdict is search(csp).verdict
+
+
+def refute(state, decision, domains):
+    """The state after a backtrack, worked out anew."""
+    *rest, _ = [list(level) for level in state]
+    gone = {lit.value for level in rest for lit in level if lit.variable == decision.variable and not lit.equal}
+    left = [value for value in domains[decision.variable] if value not in gone | {decision.value}]
+    rest[-1].append(Literal(decision.variable, *left) if len(left) == 1 else Literal(*_parts(decision), equal=False))
+    return rest
+
+
+def _parts(lit):
+    return lit.variable, lit.value
+
+
+@given(wide, heuristics)
+@settings(max_examples=200)
+def test_every_state_line_is_what_the_steps_before_it_lead_to(csp, heuristic):
+    start, *steps = search(csp, heuristic=heuristic).steps
+    state = [list(level) for level in start.levels]
+    for step in steps:
+        match step:
+            case Decide(chosen):
+                state.append([chosen])
+            case Imply(literal=implied):
+                state[-1].append(implied)
+            case Backtrack(variable):
+                assert state[-1][0].variable == variable
+                state = refute(state, state[-1][0], csp.domains)
+            case State(levels):
+                assert [list(level) for level in levels] == state
+
+
+@given(wide, heuristics)
+def test_no_branch_is_explored_twice(csp, heuristic):
+    states = [step for step in search(csp, heuristic=heuristic).steps if isinstance(step, State)]
+    assert len(set(states)) == len(states)
+
+
+# --- propagation ---
+
+
+def test_a_falsified_clause_is_seen_before_a_unit_clause():
+    """As in DPLL, wherever they stand in the formula."""
+    problem = Formula(3, ((-1, 3), (-1, -2), (1, 2)))
+    steps = search(Sat().csp(problem), start=State((words("x1=1", "x2=1"),))).steps
+    assert steps[1:] == (Conflict("c2", words("x1=1", "x2=1")), Answer(Verdict.UNSAT))
+
+
+@given(binary, heuristics)
+def test_a_decision_is_taken_only_where_nothing_follows_and_nothing_conflicts(csp, heuristic):
+    """Worked out by trying each value of each open variable against each constraint."""
+    values = {}
+    for step in search(csp, heuristic=heuristic).steps:
+        match step:
+            case State(levels):
+                values = {lit.variable: lit.value for level in levels for lit in level if lit.equal}
+            case Imply(_, _, lit) | Decide(lit):
+                tried = [values | {v: x} for v in csp.domains.keys() - values.keys() for x in csp.domains[v]]
+                assert all(holds(constraint, values) for constraint in csp.constraints)
+                one_at_a_time = all(holds(c, t) for c in csp.constraints for t in tried)
+                assert one_at_a_time == isinstance(step, Decide)
+                values[lit.variable] = lit.value
+
+
+def test_unit_propagation_names_the_constraint_and_forward_checking_the_variable():
+    different = (NotEqual("a is not b", "a", "b"),)
+    domains = {"a": BIT, "b": BIT}
+    assert "imply a is not b : a=0 -> b=1" in lines(CSP(domains, different, "unit"))
+    assert "imply b : a=0 -> b=1" in lines(CSP(domains, different, "forward"))
+
+
+def test_forward_checking_cites_one_reason_for_each_value_that_is_gone():
+    graph = Graph(4, ((1, 4), (2, 4), (3, 4)), 3)
+    start = State((words("v1=1", "v2=2", "v3=2"),))
+    assert lines(Coloring().csp(graph), start=start)[1] == "imply v4 : v1=1 v2=2 -> v4=3"
+
+
+def test_a_variable_without_values_left_is_a_conflict_that_cites_why():
+    graph = Graph(4, ((1, 4), (2, 4), (3, 4)), 3)
+    start = State((words("v1=3", "v2=2", "v3=1"),))
+    assert lines(Coloring().csp(graph), start=start)[1:] == ["conflict v4 : v3=1 v2=2 v1=3", "answer: UNSAT"]
+
+
+def test_forward_checking_sees_bounds_of_any_size():
+    clause = Clause("not all 1", (("a", "1"), ("b", "1"), ("c", "1")))
+    csp = CSP(dict.fromkeys("abc", ("1", "2")), (clause,), "forward")
+    assert lines(csp) == [
+        "state: -",
+        "decide a=1",
+        "decide b=1",
+        "imply c : a=1 b=1 -> c=2",
+        "answer: SAT a=1 b=1 c=2",
+    ]
+
+
+def test_unit_propagation_refuses_variables_of_more_than_two_values():
+    with pytest.raises(ValueError) as caught:
+        search(CSP({"a": ("1", "2", "3")}, (), "unit"))
+    assert str(caught.value) == "unit propagation needs variables of at most two values; use propagation='forward'"
+
+
+def test_a_unit_clause_is_implied_from_nothing():
+    assert lines(Sat().csp(Formula(1, ((-1,),)))) == ["state: -", "imply c1 : -> x1=0", "answer: SAT x1=0"]
+
+
+def test_an_empty_clause_is_a_conflict_from_nothing():
+    for propagation in ("unit", "forward"):
+        csp = CSP({"a": BIT}, (Clause("empty", ()),), propagation)
+        assert lines(csp) == ["state: -", "conflict empty :", "answer: UNSAT"]
+
+
+def test_unit_clauses_that_contradict_each_other_are_refuted_without_a_decision():
+    assert lines(Sat().csp(Formula(1, ((1,), (-1,))))) == [
+        "state: -",
+        "imply c1 : -> x1=1",
+        "conflict c2 : x1=1",
+        "answer: UNSAT",
+    ]
+
+
+def test_a_problem_without_variables_is_solved_by_the_empty_assignment():
+    assert lines(CSP({}, (), "forward")) == lines(CSP({}, (), "unit")) == ["state: -", "answer: SAT"]
+
+
+# --- exclusions ---
+
+
+def test_a_refuted_value_is_excluded_until_one_is_left_which_is_then_taken():
+    """Four vertices that all touch cannot take three colours, whatever the first variable is."""
+    clique = dict.fromkeys("bcde", ("1", "2", "3"))
+    csp = CSP({"a": ("1", "2", "3", "4"), **clique}, (AllDifferent("clique", tuple(clique)),), "forward")
+    trace = search(csp, heuristic=input_order)
+    roots = [step.levels[0] for step in trace.steps if isinstance(step, State) and len(step.levels) == 1]
+    assert roots[:4] == [(), words("a!=1"), words("a!=1", "a!=2"), words("a!=1", "a!=2", "a=4")]
+    assert [str(step.literal) for step in trace.steps if isinstance(step, Decide) and step.literal.variable == "a"] == [
+        "a=1",
+        "a=2",
+        "a=3",
+    ]
+    assert trace.verdict is Verdict.UNSAT
+
+
+def test_exclusions_below_a_decision_go_with_it():
+    csp = CSP(
+        {"a": ("1", "2"), "b": ("1", "2", "3"), "c": ("1", "2"), "d": ("1", "2")},
+        (
+            Clause("not a1 c1 d1", (("a", "1"), ("c", "1"), ("d", "1"))),
+            Clause("not a1 c1 d2", (("a", "1"), ("c", "1"), ("d", "2"))),
+            Clause("not a1 c2 d1", (("a", "1"), ("c", "2"), ("d", "1"))),
+            Clause("not a1 c2 d2", (("a", "1"), ("c", "2"), ("d", "2"))),
+        ),
+        "forward",
+    )
+    states = [line for line in lines(csp, heuristic=input_order) if line.startswith("state:")]
+    assert states == [
+        "state: -",
+        "state: | a=1 | b=1 c=2",
+        "state: | a=1 b!=1",
+        "state: | a=1 b!=1 | b=2 c=2",
+        "state: | a=1 b!=1 b=3",
+        "state: | a=1 b!=1 b=3 c=2",
+        "state: a=2",
+    ]
+
+
+@given(wide, heuristics)
+def test_a_value_is_decided_only_while_it_is_not_excluded(csp, heuristic):
+    excluded = set()
+    for step in search(csp, heuristic=heuristic).steps:
+        match step:
+            case State(levels):
+                excluded = {_parts(lit) for level in levels for lit in level if not lit.equal}
+            case Decide(lit) | Imply(_, _, lit):
+                assert _parts(lit) not in excluded
+
+
+# --- the budget ---
+
+
+@given(wide, st.integers(1, 30))
+def test_a_search_out_of_budget_is_the_beginning_of_the_whole_one_and_knows_no_verdict(csp, budget):
+    whole = search(csp)
+    short = search(csp, max_steps=budget)
+    assert short == Trace(whole.steps[:budget])
+    assert short.verdict is (whole.verdict if budget >= len(whole.steps) else Verdict.UNKNOWN)
+
+
+def test_a_search_out_of_budget_never_says_unsat():
+    csp = Coloring().csp(Graph(5, tuple(itertools.combinations(range(1, 6), 2)), 4))
+    whole = search(csp)
+    assert whole.verdict is Verdict.UNSAT
+    for budget in range(1, len(whole.steps)):
+        assert search(csp, max_steps=budget).verdict is Verdict.UNKNOWN
+
+
+# --- start states ---
+
+
+@st.composite
+def started(draw, csps):
+    """A problem and a state of it: some values held or excluded, at several levels, consistent or not."""
+    csp = draw(csps)
+    values = {variable: draw(st.sampled_from(values)) for variable, values in csp.domains.items()}
+    shown = draw(st.lists(st.sampled_from(list(values)), unique=True))
+    cuts = sorted(draw(st.lists(st.integers(0, len(shown)), max_size=3)))
+    ends = [0, *cuts, len(shown)]
+    root, *rest = [[Literal(v, values[v]) for v in shown[a:b]] for a, b in itertools.pairwise(ends)]
+    return csp, State((tuple(root), *(tuple(level) for level in rest if level)))
+
+
+@given(started(binary | wide), heuristics)
+@settings(max_examples=300)
+def test_from_any_state_the_verdict_is_that_under_its_root(item, heuristic):
+    """Decisions are undone when they fail; what holds at the root stays."""
+    csp, start = item
+    root = {lit.variable: lit.value for lit in start.levels[0]}
+    possible = [found for found in solutions(csp) if root.items() <= found.items()]
+    # A decided value that turns out wrong is excluded, also where it is the only one.
+    trace = search(csp, start=start, heuristic=heuristic)
+    assert trace.steps[0] == start
+    assert trace.verdict is (Verdict.SAT if possible else Verdict.UNSAT)
+    judgements = review(Toy(), csp, render(trace)).judgements
+    assert {judgement.fault for judgement in judgements[1:]} == {None}
+
+
+@given(wide, st.data())
+def test_from_a_state_with_exclusions_the_verdict_is_that_without_those_values(csp, data):
+    pairs = [(variable, value) for variable, values in csp.domains.items() for value in values]
+    gone = data.draw(st.lists(st.sampled_from(pairs), unique=True))
+    trace = search(csp, start=State((tuple(Literal(*pair, equal=False) for pair in gone),)))
+    possible = [found for found in solutions(csp) if not set(gone) & set(found.items())]
+    assert trace.verdict is (Verdict.SAT if possible else Verdict.UNSAT)
+
+
+@pytest.mark.xfail(reason="unit propagation does not look at exclusions", raises=AssertionError)
+def test_unit_propagation_heeds_exclusions_of_its_start():
+    csp = Sat().csp(Formula(1, ()))
+    assert search(csp, start=State((words("x1!=0"),))).steps[-1] == Answer(Verdict.SAT, words("x1=1"))
+    assert search(csp, start=State((words("x1!=0", "x1!=1"),))).verdict is Verdict.UNSAT
+
+
+def test_a_state_that_falsifies_a_constraint_is_a_conflict_at_once():
+    graph = Coloring().csp(Graph(3, ((1, 2), (2, 3)), 3))
+    assert lines(graph, start=State((words("v1=1", "v2=1"),)))[1:] == ["conflict v1-v2 : v1=1 v2=1", "answer: UNSAT"]
+    formula = Sat().csp(Formula(2, ((1, 2),)))
+    assert lines(formula, start=State((words("x1=0", "x2=0"),)))[1:] == ["conflict c1 : x1=0 x2=0", "answer: UNSAT"]
+
+
+def test_a_state_that_is_wrong_below_a_decision_is_repaired():
+    graph = Coloring().csp(Graph(2, ((1, 2),), 3))
+    assert lines(graph, start=State(((), words("v1=1", "v2=1")))) == [
+        "state: | v1=1 v2=1",
+        "conflict v1-v2 : v1=1 v2=1",
+        "backtrack v1",
+        "state: v1!=1",
+        "decide v1=2",
+        "decide v2=1",
+        "answer: SAT v1=2 v2=1",
+    ]
+
+
+@pytest.mark.parametrize("exclusions", [("v1!=1",), ("v1!=1", "v1!=2"), ("v1!=1", "v1!=2", "v1!=3")])
+def test_a_value_that_the_state_both_holds_and_excludes_is_a_conflict(exclusions):
+    graph = Coloring().csp(Graph(2, ((1, 2),), 3))
+    assert search(graph, start=State((words("v1=1", *exclusions),))).verdict is Verdict.UNSAT
+
+
+@pytest.mark.xfail(reason="a variable without values never becomes open")
+@pytest.mark.parametrize("propagation", ["unit", "forward"])
+def test_a_variable_that_has_no_values_at_all_is_a_conflict(propagation):
+    assert search(CSP({"a": ()}, (), propagation)).verdict is Verdict.UNSAT
+
+
+@given(wide)
+def test_a_search_leaves_no_trace_in_the_next(csp):
+    assume(csp.constraints)
+    first = search(csp)
+    search(CSP(csp.domains, csp.constraints[1:], csp.propagation))
+    assert search(csp) == first
