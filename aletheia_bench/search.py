@@ -25,7 +25,7 @@ from aletheia_plugins import (
     Verdict,
 )
 
-__all__ = ["Heuristic", "input_order", "search", "smallest_domain"]
+__all__ = ["Heuristic", "input_order", "outlook", "search", "smallest_domain"]
 
 Heuristic = Callable[[Mapping[str, Sequence[str]]], tuple[str, str]]
 """From the open variables with their remaining values, the decision to take."""
@@ -53,6 +53,15 @@ def search(
         if len(steps) >= max_steps:
             break
     return Trace(tuple(steps))
+
+
+def outlook(csp: CSP, state: State) -> dict[str, str]:
+    """What a state makes of each variable and constraint: the first word of the step that it gives rise to.
+
+    A variable with a value says its literal instead, and a bound that can no longer be exceeded a literal that sees to
+    that, with a space before it.
+    """
+    return _Search(csp, smallest_domain).outlook(state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +158,27 @@ class _Search:
                 break
         if isinstance(step, Conflict):
             yield Answer(Verdict.UNSAT)
+
+    def outlook(self, state: State) -> dict[str, str]:
+        self._adopt(state)
+        said = {row.name: self._said(mask, limit) for mask, limit, row in self.net.rows}
+        left = self.open & ~(self.blocked | self.refuted)
+        for variable, domain in self.domain.items():
+            values = left & domain
+            single = self.csp.propagation == "forward" and not values & (values - 1)
+            said[variable] = "decide" if not single else "imply" if values else "conflict"
+        said.update({lit.variable: f" {lit}" for level in self.levels for lit in level if lit.equal})
+        return said
+
+    def _said(self, mask: int, limit: int) -> str:
+        count = (mask & self.held).bit_count()
+        if count > limit:
+            return "conflict"
+        gone = mask & ~self.held & ~self.open
+        if gone and (mask ^ gone).bit_count() <= limit:
+            witness = self.domain[self.net.literals[_lowest(gone)].variable] & self.held
+            return f" {self.net.literals[witness.bit_length() - 1]}"
+        return "imply" if count == limit else "decide"
 
     # --- looking for what follows ---
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from aletheia_bench import corpus
 from aletheia_bench.contexts import examples
+from aletheia_bench.hints import hinted
 from aletheia_bench.progress import progress
 from aletheia_plugins import Backend, Card, Example, Task, Trainable, UsageError
 
@@ -45,9 +46,13 @@ def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
     if not paths:
         raise UsageError(f"{card.name}: no task has a level named {' or '.join(course.levels)}.")
 
+    tasks = {task.name: task for task in course.tasks}
+
     def stream() -> Iterator[Example]:
-        for records in _in_turn([corpus.read(path) for path in paths]):
-            yield from examples(card.context, records["prompt"], records["completion"])
+        for record in _in_turn([corpus.read(path) for path in paths]):
+            csp = tasks[record["task"]].csp(tasks[record["task"]].loads(record["problem"])[0])
+            for example in examples(card.context, record["prompt"], record["completion"]):
+                yield hinted(example, record["prompt"], csp)
 
     with progress(f"training {card.name}") as show:
         figures = backend.fit(card, stream, out, seed=course.seed, progress=show)

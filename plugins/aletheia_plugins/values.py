@@ -227,10 +227,12 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One training example: loss on `completion` only."""
+    """One training example: loss on `completion`; on the prompt only where there is a hint, if the recipe wants it."""
 
     prompt: str
     completion: str
+    hints: tuple[tuple[int, str], ...] = ()
+    """(n, word): what could be said at the n-th word of the prompt, where a newline is a word too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,9 @@ def test_records_of_other_arms_tell_of_the_same_problems_and_verify(task, name):
 
 
 def test_both_splits_have_records_and_share_none():
-    train, test = ({make(Plan(Sat(), "small", 9, split), i)["canonical"] for i in range(9)} for split in ("train", "test"))
+    train, test = (
+        {make(Plan(Sat(), "small", 9, split), i)["canonical"] for i in range(9)} for split in ("train", "test")
+    )
     assert not train & test
 
 
@@ -122,7 +124,10 @@ class Newer(Sat):
 @pytest.mark.parametrize(
     ("plan", "line"),
     [
-        (Plan(Coloring(), "tiny", 3), "1 has 'sat-tiny-train-0-0' (arm 'backtracking'), this build would put 'coloring"),
+        (
+            Plan(Coloring(), "tiny", 3),
+            "1 has 'sat-tiny-train-0-0' (arm 'backtracking'), this build would put 'coloring",
+        ),
         (Plan(Sat(), "small", 3), "1 has 'sat-tiny-train-0-0'"),
         (Plan(Sat(), "tiny", 3, "test"), "1 has 'sat-tiny-train-0-0'"),
         (Plan(Sat(), "tiny", 3, seed=1), "1 has 'sat-tiny-train-0-0'"),

@@ -5,7 +5,19 @@ import math
 import pytest
 from hypothesis import given, strategies as st
 
-from aletheia_bench.measures import MEASURES, Estimate, Outcome, Score, fisher, mcnemar, mean, measure, rate, score, share
+from aletheia_bench.measures import (
+    MEASURES,
+    Estimate,
+    Outcome,
+    Score,
+    fisher,
+    mcnemar,
+    mean,
+    measure,
+    rate,
+    score,
+    share,
+)
 from aletheia_tasks import Sat
 
 PROBLEM = "p cnf 3 3\n1 2 0\n-1 3 0\n-1 -3 0\n"

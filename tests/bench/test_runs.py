@@ -136,7 +136,8 @@ def test_epochs_are_samples_of_their_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"limit": 2}, {"seed": 1}, {"epochs": 2}, {"context": "cumulative"}, {"max_tokens": 9}, {"level": "small"}]
+    "change",
+    [{"limit": 2}, {"seed": 1}, {"epochs": 2}, {"context": "cumulative"}, {"max_tokens": 9}, {"level": "small"}],
 )
 def test_other_options_are_another_directory(tmp_path, change):
     evaluated(tmp_path)

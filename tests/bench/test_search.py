@@ -81,7 +81,7 @@ heuristics = st.sampled_from([smallest_domain, input_order, first_value])
 
 
 @given(binary | wide, heuristics)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_the_verdict_is_that_of_trying_everything(csp, heuristic):
     trace = search(csp, heuristic=heuristic)
     every = list(solutions(csp))
@@ -91,7 +91,7 @@ def test_the_verdict_is_that_of_trying_everything(csp, heuristic):
 
 
 @given(binary | wide, heuristics)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_every_trace_is_accepted_by_both_checkers(csp, heuristic):
     text = render(search(csp, heuristic=heuristic))
     found = review(Toy(), csp, text)
@@ -119,7 +119,6 @@ def _parts(lit):
 
 
 @given(wide, heuristics)
-@settings(max_examples=200)
 def test_every_state_line_is_what_the_steps_before_it_lead_to(csp, heuristic):
     start, *steps = search(csp, heuristic=heuristic).steps
     state = [list(level) for level in start.levels]
@@ -315,7 +314,7 @@ def started(draw, csps):
 
 
 @given(started(binary | wide), heuristics)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_from_any_state_the_verdict_is_that_under_its_root(item, heuristic):
     """Decisions are undone when they fail; what holds at the root stays."""
     csp, start = item

@@ -7,8 +7,10 @@ from itertools import islice
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
+from aletheia_models.hf.tokenizer import WORD
 from aletheia_plugins import Example, ModelFileError
 
 __all__ = ["Batch", "batches"]
@@ -16,18 +18,19 @@ __all__ = ["Batch", "batches"]
 WINDOW = 16_384
 """Examples that are sorted by length together."""
 
-Encoded = tuple[np.ndarray, int]
-"""Token ids of prompt, completion and end token; and where the completion starts."""
+Encoded = tuple[np.ndarray, int, list[tuple[int, int]]]
+"""Token ids of prompt, completion and end token; where the completion starts; the (place, id) of each hint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`ids` (rows × columns), padded on the right; `targets` (rows × columns): what follows each position, -100 where
-    nothing is to be learned; `tokens` counts what is not padding.
+    """`ids` (rows × columns), padded on the right; `targets` (rows × columns): what follows each position of the
+    completion, -100 elsewhere; `hints`: the same for the prompt; `tokens` counts what is not padding.
     """
 
     ids: torch.Tensor
     targets: torch.Tensor
+    hints: torch.Tensor
     tokens: int
 
 
@@ -59,15 +62,24 @@ def _encode(window: list[Example], tokenizer: PreTrainedTokenizerFast, max_lengt
     completions = backend.encode_batch_fast([e.completion for e in window], add_special_tokens=False)
     end = [tokenizer.eos_token_id]
     encoded = [
-        (np.array(p.ids + c.ids + end, dtype=np.int32), len(p.ids)) for p, c in zip(prompts, completions, strict=True)
+        (np.array(p.ids + c.ids + end, dtype=np.int32), len(p.ids), _hints(example, p.ids, backend))
+        for example, p, c in zip(window, prompts, completions, strict=True)
     ]
-    longest = max(len(ids) for ids, _ in encoded)
+    longest = max(len(ids) for ids, _, _ in encoded)
     if longest > max_length:
         raise ModelFileError(
             f"An example has {longest} tokens, the student reads {max_length}: "
             f"raise max_position_embeddings in the card's [architecture], or train on an easier level."
         )
     return encoded
+
+
+def _hints(example: Example, prompt: list[int], tokenizer: Tokenizer) -> list[tuple[int, int]]:
+    """Where each word of the prompt is one token, the hints for these tokens."""
+    if not example.hints or len(WORD.findall(example.prompt)) != len(prompt):
+        return []
+    found = ((place, tokenizer.token_to_id(word)) for place, word in example.hints)
+    return [(place, token) for place, token in found if token is not None]
 
 
 def _groups(encoded: list[Encoded], tokens_per_batch: int) -> Iterator[list[Encoded]]:
@@ -82,10 +94,15 @@ def _groups(encoded: list[Encoded], tokens_per_batch: int) -> Iterator[list[Enco
 
 
 def _pad(group: list[Encoded], pad: int) -> Batch:
-    width = max(len(ids) for ids, _ in group) - 1
+    width = max(len(ids) for ids, _, _ in group) - 1
     ids = np.full((len(group), width), pad, dtype=np.int64)
     targets = np.full((len(group), width), -100, dtype=np.int64)
-    for row, (tokens, start) in enumerate(group):
+    hints = np.full((len(group), width), -100, dtype=np.int64)
+    for row, (tokens, start, hinted) in enumerate(group):
         ids[row, : len(tokens) - 1] = tokens[:-1]
         targets[row, start - 1 : len(tokens) - 1] = tokens[start:]
-    return Batch(torch.from_numpy(ids), torch.from_numpy(targets), sum(len(tokens) - 1 for tokens, _ in group))
+        for place, token in hinted:
+            if place < start - 1:
+                hints[row, place] = token
+    total = sum(len(tokens) - 1 for tokens, _, _ in group)
+    return Batch(torch.from_numpy(ids), torch.from_numpy(targets), torch.from_numpy(hints), total)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-__all__ = ["END", "PAD", "build_tokenizer"]
+__all__ = ["END", "PAD", "WORD", "build_tokenizer"]
 
 END, PAD = "<|end|>", "<|pad|>"
 WORD = re.compile(r"\n| ?[^ \n]+")
@@ -22,7 +22,8 @@ def build_tokenizer(texts: Iterable[str], *, min_count: int = 2, max_words: int 
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(WORD.findall(text))
-    words = sorted(word for word, count in counts.most_common(max_words) if count >= min_count)
+    frequent = [word for word, count in counts.most_common(max_words) if count >= min_count]
+    words = sorted(word for word in frequent if word.isascii())  # the decoder takes é for a byte: bytes spell the rest
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE(vocab={char: index for index, char in enumerate(alphabet)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

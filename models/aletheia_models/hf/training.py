@@ -40,6 +40,8 @@ class Recipe:
     weight_decay: float = 0.01
     beta2: float = 0.98
     clip: float = 1.0
+    hint_weight: float = 0.0
+    """Weight of the mean loss on hints beside that on completions."""
     checkpoint_seconds: float = 120.0
 
     @classmethod
@@ -125,21 +127,30 @@ def _optimizer(model: LlamaForCausalLM, recipe: Recipe) -> torch.optim.AdamW:
 
 
 def _step(model: LlamaForCausalLM, optimizer: torch.optim.AdamW, batch: Batch, recipe: Recipe, rate: float) -> float:
-    """One update; returns the mean loss per completion token. Only completion positions reach the output layer."""
+    """One update; returns the mean loss per completion token. Only positions with a target reach the output layer."""
     device = model.device
     ids, targets = batch.ids.to(device), batch.targets.to(device)
-    wanted = targets >= 0
-    hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[wanted]
-    loss = F.cross_entropy(model.lm_head(hidden), targets[wanted])
-    if not torch.isfinite(loss):
+    states = model.model(input_ids=ids, use_cache=False).last_hidden_state
+    loss = F.cross_entropy(model.lm_head(states[targets >= 0]), targets[targets >= 0])
+    total = loss
+    if recipe.hint_weight and (batch.hints >= 0).any():
+        hints = batch.hints.to(device)
+        total = loss + recipe.hint_weight * _hint_loss(model.lm_head(states[hints >= 0]), hints[hints >= 0])
+    if not torch.isfinite(total):
         raise ModelFileError("The loss is no longer finite: lower learning_rate in the card's [training].")
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    total.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.step()
     return loss.item()
+
+
+def _hint_loss(logits: torch.Tensor, hints: torch.Tensor) -> torch.Tensor:
+    """Each kind of hint counts with the root of its number: conflicts are rare, and all that matters."""
+    weights = torch.bincount(hints, minlength=logits.shape[-1]).clamp(min=1).to(logits.dtype).rsqrt()
+    return F.cross_entropy(logits, hints, weight=weights)
 
 
 def _save(folder: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW, state: _Progress) -> None:
@@ -165,13 +176,15 @@ def _resume(folder: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW)
     if source is None:
         return _Progress()
     tensors = load_file(source / "state.safetensors")
+    known = {f"model.{name}" for name, _ in model.named_parameters()}
     try:
+        if more := {name for name in tensors if name.startswith("model.")} - known:
+            raise KeyError(min(more))
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 parameter.copy_(tensors[f"model.{name}"])
-                optimizer.state[parameter] = {
-                    key: tensors[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")
-                }
+                moments = {key: tensors[f"{key}.{name}"].to(parameter.device) for key in ("exp_avg", "exp_avg_sq")}
+                optimizer.state[parameter] = {"step": tensors[f"step.{name}"], **moments}
     except (KeyError, RuntimeError) as error:
         raise ModelFileError(
             f"The checkpoint in {source} belongs to another student ({error}): train into another folder, or delete it."

@@ -1,0 +1,57 @@
+"""What a student may learn from the words that it only reads. Knows names and states, not models.
+
+A causal model reads each word of the problem after the state, and could say at once what the state makes of it: the
+value of a variable, or that a constraint (or a variable, by its constraints) is in conflict or implies something. Its
+outputs there are not used. Training them too gives every word of the problem something to learn, where the completion
+alone has a single decision for all of them.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from aletheia_bench.search import outlook
+from aletheia_bench.text import parse
+from aletheia_plugins import CSP, Decide, Example, Imply, Literal, State
+
+__all__ = ["hinted"]
+
+WORD = re.compile(r"\n| ?[^ \n]+")
+NAME = re.compile(r"\w+$")
+
+
+def hinted(example: Example, problem: str, csp: CSP) -> Example:
+    """The example with a hint for each word of its problem, if the state stands before the problem."""
+    segment, found, _ = example.prompt.partition(problem)
+    if not segment or not found:
+        return example
+    said = outlook(csp, _state(segment))
+    return replace(example, hints=tuple(_hints(said, len(WORD.findall(segment)), problem)))
+
+
+def _hints(said: Mapping[str, str], start: int, problem: str) -> Iterator[tuple[int, str]]:
+    """A word's subject is the name that it ends in: x1 of ~x1, v2 of v1-v2.
+
+    Only a word that is nothing but a name says more than whether its subject has a value: then all that bears on the
+    subject has been read.
+    """
+    for place, word in enumerate(WORD.findall(problem), start):
+        name = NAME.search(word)
+        hint = said.get(name.group()) if name else None
+        if name and hint:
+            whole = name.group() == word.strip()
+            yield place, hint if whole or hint.startswith(" ") else "decide"
+
+
+def _state(segment: str) -> State:
+    """Everything that holds at the end of a segment, as one level."""
+    held: list[Literal] = []
+    for step in parse(segment).steps:
+        match step:
+            case State(levels):
+                held = [lit for level in levels for lit in level]
+            case Decide(literal) | Imply(literal=literal):
+                held.append(literal)
+            case _:
+                pass
+    return State((tuple(held),))

@@ -1,0 +1,108 @@
+"""Training: what a student is shown, in which order, and what is written beside its weights."""
+
+import json
+
+import pytest
+
+from aletheia_bench.contexts import examples
+from aletheia_bench.corpus import read
+from aletheia_bench.students import Course, train
+from aletheia_plugins import Card, Trainable, UsageError
+from aletheia_tasks import Coloring, Sat
+
+
+class Rote:
+    """A back-end whose students learn by heart what they are shown."""
+
+    name = "rote"
+
+    def open(self, card):
+        raise NotImplementedError
+
+    def fit(self, card, examples, out, *, seed, progress):
+        self.seen = list(examples())
+        assert list(examples()) == self.seen  # a second pass sees the same
+        progress(1, 1, loss=0.0)
+        (out / "weights").write_text(str(seed))
+        return {"steps": len(self.seen)}
+
+
+class Mute:
+    """A back-end that cannot train."""
+
+    name = "mute"
+
+    def open(self, card):
+        raise NotImplementedError
+
+
+@pytest.fixture
+def card(tmp_path):
+    return Card("toy", "rote", tmp_path / "toy.toml", arm="linearized")
+
+
+COURSE = Course((Sat(), Coloring()), ("tiny", "huge"), 3, seed=7)
+
+
+def pairs(found) -> list[tuple[str, str]]:
+    return [(example.prompt, example.completion) for example in found]
+
+
+def test_a_student_sees_the_turns_of_every_trace_of_its_arm(card, tmp_path):
+    back = Rote()
+    assert isinstance(back, Trainable)
+    train(card, back, COURSE, tmp_path / "out")
+    corpora = [
+        list(read(tmp_path / "out" / "corpus" / f"{name}-tiny-linearized.jsonl")) for name in ("sat", "coloring")
+    ]
+    assert [[(r["arm"], r["split"], r["seed"]) for r in records] for records in corpora] == [
+        [("linearized", "train", 7)] * 3
+    ] * 2
+    in_turn = [record for pair in zip(*corpora, strict=True) for record in pair]
+    turns = [turn for r in in_turn for turn in examples("folded", r["prompt"], r["completion"])]
+    assert pairs(back.seen) == pairs(turns)
+
+
+def test_a_cumulative_student_sees_whole_traces(tmp_path):
+    back = Rote()
+    train(Card("toy", "rote", tmp_path, context="cumulative"), back, COURSE, tmp_path / "out")
+    assert len(back.seen) == 6
+    assert all(example.completion.splitlines()[-1].startswith("answer:") for example in back.seen)
+
+
+def test_the_card_returns_with_its_new_weights_and_facts_are_beside_them(card, tmp_path):
+    out = tmp_path / "out"
+    trained = train(card, Rote(), COURSE, out)
+    assert (trained.weights, trained.sha256, trained.name) == (out, None, "toy")
+    assert (out / "weights").read_text() == "7"
+    facts = json.loads((out / "training.json").read_text())
+    assert {key: facts[key] for key in ("card", "arm", "context", "tasks", "levels", "count", "seed")} == {
+        "card": "toy",
+        "arm": "linearized",
+        "context": "folded",
+        "tasks": {"sat": Sat.version, "coloring": Coloring.version},
+        "levels": ["tiny", "huge"],
+        "count": 3,
+        "seed": 7,
+    }
+    assert facts["steps"] > 0
+
+
+def test_a_second_call_builds_no_corpus_again(card, tmp_path):
+    train(card, Rote(), COURSE, tmp_path / "out")
+    corpora = sorted((tmp_path / "out" / "corpus").iterdir())
+    before = [path.stat().st_mtime_ns for path in corpora]
+    train(card, Rote(), COURSE, tmp_path / "out")
+    assert [path.stat().st_mtime_ns for path in corpora] == before
+
+
+def test_a_back_end_that_cannot_train_says_so(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        train(Card("toy", "mute", tmp_path), Mute(), COURSE, tmp_path / "out")
+    assert str(caught.value) == "The back-end 'mute' of toy cannot train; choose a card of one that can."
+
+
+def test_a_level_that_no_task_has_is_refused(card, tmp_path):
+    with pytest.raises(UsageError) as caught:
+        train(card, Rote(), Course((Sat(),), ("huge", "vast"), 3), tmp_path / "out")
+    assert str(caught.value) == "toy: no task has a level named huge or vast."

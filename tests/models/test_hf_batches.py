@@ -1,0 +1,73 @@
+"""Batches: every example once in a pass, whole, with loss on its completion alone."""
+
+from collections import Counter
+
+import pytest
+
+from aletheia_models.hf.batches import batches
+from aletheia_models.hf.tokenizer import END
+from aletheia_plugins import Example, ModelFileError
+
+MANY = [
+    Example(f"after {'red ' * (n % 5)}comes\n", f"{'green ' * (n % 7)}blue\n{n % 3}\n") for n in range(100)
+]  # of many lengths; some occur twice
+
+
+def pass_over(examples, tokenizer, *, tokens_per_batch=200, max_length=64, seed=0):
+    return list(batches(iter(examples), tokenizer, tokens_per_batch=tokens_per_batch, max_length=max_length, seed=seed))
+
+
+def examples_in(batch, tokenizer):
+    """What the rows of a batch teach: the text where there is no loss, and the text where there is."""
+    for ids, targets in zip(batch.ids.tolist(), batch.targets.tolist(), strict=True):
+        learnt = [place for place, target in enumerate(targets) if target >= 0]
+        assert learnt == list(range(learnt[0], learnt[-1] + 1))
+        assert ids[learnt[0] + 1 : learnt[-1] + 1] == [targets[place] for place in learnt[:-1]]
+        assert set(ids[learnt[-1] + 1 :]) <= {tokenizer.pad_token_id}
+        yield tokenizer.decode(ids[: learnt[0] + 1]), tokenizer.decode([targets[place] for place in learnt])
+
+
+def test_every_example_occurs_once_in_a_pass_with_loss_on_its_completion_and_its_end_alone(tokenizer):
+    found = Counter(pair for batch in pass_over(MANY, tokenizer) for pair in examples_in(batch, tokenizer))
+    assert found == Counter((e.prompt, e.completion + END) for e in MANY)
+
+
+def test_no_batch_is_larger_than_it_may_be_unless_one_example_is(tokenizer):
+    for batch in pass_over(MANY, tokenizer, tokens_per_batch=100):
+        assert batch.ids.numel() <= 100
+        assert batch.ids.shape == batch.targets.shape
+    assert {len(batch.ids) for batch in pass_over(MANY, tokenizer, tokens_per_batch=1)} == {1}
+
+
+def test_tokens_are_counted_without_padding(tokenizer):
+    total = sum(len(tokenizer(e.prompt + e.completion)["input_ids"]) for e in MANY)
+    assert sum(batch.tokens for batch in pass_over(MANY, tokenizer)) == total
+
+
+def test_padding_is_scarce(tokenizer):
+    found = pass_over(MANY, tokenizer)
+    assert sum(batch.tokens for batch in found) > 0.8 * sum(batch.ids.numel() for batch in found)
+
+
+def test_an_example_that_is_too_long_is_an_error_and_never_cut(tokenizer):
+    longest = max(len(tokenizer(e.prompt + e.completion)["input_ids"]) + 1 for e in MANY)
+    assert pass_over(MANY, tokenizer, max_length=longest)
+    with pytest.raises(ModelFileError) as caught:
+        pass_over(MANY, tokenizer, max_length=longest - 1)
+    assert str(caught.value) == (
+        f"An example has {longest} tokens, the student reads {longest - 1}: raise max_position_embeddings in the "
+        "card's [architecture], or train on an easier level."
+    )
+
+
+def test_a_seed_orders_the_batches(tokenizer):
+    def order(seed):
+        return [batch.ids.tolist() for batch in pass_over(MANY, tokenizer, seed=seed)]
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+    assert sorted(order(1)) == sorted(order(2))
+
+
+def test_no_examples_are_no_batches(tokenizer):
+    assert pass_over([], tokenizer) == []

@@ -1,0 +1,202 @@
+"""Generation: what a request asks for, whoever else is in its batch."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from aletheia_models.hf import HF
+from aletheia_models.hf.generation import HFModel
+from aletheia_plugins import Card, MissingError, Model, ModelFileError, Request
+
+PROMPTS = ["after red comes\n", "after green\n", "red green blue grey pink black white\n", "x\n", "after after\n"]
+
+
+@pytest.fixture
+def model(student, tokenizer):
+    """Makes a model around the same untrained student: it writes nonsense, but always the same."""
+
+    def make(**options) -> HFModel:
+        return HFModel(student(), tokenizer, **options)
+
+    return make
+
+
+def ask(model: Model, *requests: Request):
+    """The completions, by id."""
+    for request in requests:
+        model.submit(request)
+    done = {}
+    while batch := model.poll():
+        done |= {completion.id: completion for completion in batch}
+    return done
+
+
+def requests(*, max_tokens=12, temperature=0.0, stop=(), prompts=PROMPTS):
+    return [Request(str(n), prompt, stop, max_tokens + n, temperature, seed=n) for n, prompt in enumerate(prompts)]
+
+
+def texts(completions) -> dict[str, tuple[str, tuple[int, ...], str]]:
+    return {name: (c.text, c.tokens, c.finish) for name, c in completions.items()}
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_completion_does_not_depend_on_its_batch(model, temperature):
+    """Exact on a CPU: rounding differs with the padding, but here by far less than the best two tokens do."""
+    asked = requests(temperature=temperature)
+    alone = texts(ask(model(batch_size=1), *asked))
+    assert texts(ask(model(batch_size=2), *asked)) == alone
+    assert texts(ask(model(batch_size=64), *asked)) == alone
+    assert texts(ask(model(batch_size=3), *asked[::-1])) == alone
+    assert len({tokens for _, tokens, _ in alone.values()}) > 1
+
+
+def test_greedy_tokens_are_those_of_transformers_own_loop(model, student, tokenizer):
+    """An independent reference, without a batch and without padding."""
+    for name, completion in ask(model(), *requests(max_tokens=10)).items():
+        prompt = tokenizer(PROMPTS[int(name)], return_tensors="pt")["input_ids"]
+        expected = student().generate(
+            prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=10 + int(name), do_sample=False
+        )
+        assert list(completion.tokens) == expected[0, prompt.size(1) :].tolist()
+
+
+def test_a_completion_says_what_it_cost(model, tokenizer):
+    for name, completion in ask(model(), *requests()).items():
+        assert completion.prompt_tokens == len(tokenizer(PROMPTS[int(name)])["input_ids"])
+        assert completion.text == tokenizer.decode(completion.tokens, skip_special_tokens=True)
+        assert completion.seconds > 0
+
+
+def test_max_tokens_cut_a_completion(model):
+    (whole,) = ask(model(), Request("a", PROMPTS[0], (), 9)).values()
+    (cut,) = ask(model(), Request("a", PROMPTS[0], (), 4)).values()
+    assert (len(cut.tokens), cut.finish) == (4, "length")
+    assert cut.tokens == whole.tokens[:4]
+
+
+def test_a_stop_text_ends_a_completion_and_is_included(model, tokenizer):
+    (whole,) = ask(model(), Request("a", PROMPTS[0], (), 9)).values()
+    stop = tokenizer.decode(whole.tokens[3:4])
+    (cut,) = ask(model(), Request("a", PROMPTS[0], ("never written", stop), 9)).values()
+    assert cut.finish == "stop"
+    assert cut.text.endswith(stop)
+    assert cut.text.count(stop) == 1
+    assert cut.tokens == whole.tokens[: len(cut.tokens)]
+
+
+def test_a_model_stops_where_it_writes_its_end(model, tokenizer):
+    (whole,) = ask(model(), Request("a", PROMPTS[0], (), 9)).values()
+    ended = model()
+    ended.tokenizer = type(tokenizer)(tokenizer_object=tokenizer.backend_tokenizer, pad_token=tokenizer.pad_token)
+    ended.tokenizer.eos_token = tokenizer.convert_ids_to_tokens(whole.tokens[2])
+    (cut,) = ask(ended, Request("a", PROMPTS[0], (), 9)).values()
+    first = whole.tokens.index(whole.tokens[2])
+    assert (cut.tokens, cut.finish) == (whole.tokens[: first + 1], "stop")
+
+
+def test_the_context_is_a_limit_too(model, tokenizer):
+    limit = model().model.config.max_position_embeddings
+    room = 5
+    fits, full, beyond = ("after " * length + "\n" for length in (limit - room - 1, limit - 1, limit + 7))
+    assert len(tokenizer(fits)["input_ids"]) == limit - room
+    done = ask(model(), *(Request(name, p, (), 999) for name, p in (("a", fits), ("b", full), ("c", beyond))))
+    assert {name: len(completion.tokens) for name, completion in done.items()} == {"a": room, "b": 0, "c": 0}
+    assert {completion.finish for completion in done.values()} == {"length"}
+
+
+def test_sampling_repeats_with_its_seed_and_varies_with_it(model):
+    def written(seed, temperature=1.0):
+        (completion,) = ask(model(), Request("a", PROMPTS[0], (), 12, temperature, seed)).values()
+        return completion.tokens
+
+    assert written(1) == written(1)
+    assert len({written(seed) for seed in range(5)}) == 5
+    assert written(1, temperature=0.0) == written(2, temperature=0.0) == written(7, temperature=1e-4)
+
+
+def test_a_large_seed_is_a_seed(model):
+    assert ask(model(), Request("a", PROMPTS[0], (), 3, 1.0, 2**56 - 1))
+
+
+def test_nothing_queued_is_nothing_done(model):
+    assert model().poll() == []
+    queued = model()
+    queued.submit(Request("a", PROMPTS[0], (), 3))
+    queued.close()
+    assert queued.poll() == []
+
+
+def test_facts_are_plain_values(model):
+    facts = model(batch_size=7).facts()
+    assert facts["batch_size"] == 7
+    assert {"torch", "transformers", "device", "dtype", "threads", "parameters"} <= facts.keys()
+    json.dumps(facts)
+
+
+# --- weights on disk ---
+
+
+@pytest.fixture
+def weights(student, tokenizer, tmp_path):
+    folder = tmp_path / "weights"
+    student().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def opened(folder) -> Model:
+    return HF().open(Card("toy", "hf", folder, weights=folder))
+
+
+def test_a_student_that_was_saved_and_opened_writes_the_same(model, weights):
+    assert texts(ask(opened(weights), *requests())) == texts(ask(model(), *requests()))
+
+
+def test_weights_are_safetensors_and_no_code(weights):
+    assert {path.suffix for path in weights.iterdir()} <= {".json", ".safetensors", ".jinja"}
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("damage", [b"", b"damaged", None])
+def test_a_damaged_file_is_a_sentence_that_names_the_folder(weights, name, damage):
+    """None: the second half of the file is missing."""
+    path = weights / name
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] if damage is None else damage)
+    with pytest.raises(ModelFileError) as caught:
+        opened(weights)
+    assert str(caught.value).startswith(f"{weights} cannot be loaded: ")
+
+
+def test_weights_of_another_shape_are_refused(weights, student):
+    """Never filled up with random numbers."""
+    student(intermediate_size=32).save_pretrained(weights.parent / "other")
+    shutil.copy(weights.parent / "other" / "model.safetensors", weights)
+    with pytest.raises(ModelFileError) as caught:
+        opened(weights)
+    assert str(caught.value).startswith(f"{weights} cannot be loaded: ")
+
+
+def test_weights_of_fewer_layers_are_refused(weights, student):
+    """Never filled up with random numbers."""
+    student(num_hidden_layers=1).save_pretrained(weights.parent / "other")
+    shutil.copy(weights.parent / "other" / "model.safetensors", weights)
+    with pytest.raises(ModelFileError) as caught:
+        opened(weights)
+    assert str(caught.value).startswith(f"{weights} cannot be loaded: ")
+
+
+def test_weights_that_are_not_there_are_missing_with_the_way_to_get_them(tmp_path):
+    with pytest.raises(MissingError) as caught:
+        opened(tmp_path)
+    assert str(caught.value).startswith(f"toy has no weights in {tmp_path}: train it with 'aletheia-bench train ")
+
+
+@pytest.mark.parametrize(
+    ("options", "part"), [({"batch_sise": 3}, "batch_sise"), ({"batch_size": "many"}, "batch_size")]
+)
+def test_a_malformed_table_of_options_is_a_sentence(weights, options, part):
+    with pytest.raises(ModelFileError) as caught:
+        HF().open(Card("toy", "hf", weights, weights=weights, settings={"generation": options}))
+    assert part in str(caught.value)

@@ -1,0 +1,184 @@
+"""Training: a student learns, stops when its budget is spent, and does not mind an interruption."""
+
+import shutil
+
+import pytest
+import torch
+
+from aletheia_models.hf.student import build_student, parameters
+from aletheia_models.hf.training import Recipe, train
+from aletheia_plugins import ModelFileError
+
+RECIPE = Recipe(tokens=8_000, tokens_per_batch=60, learning_rate=1e-2, checkpoint_seconds=1e9)
+CAREFUL = Recipe(tokens=1_500, tokens_per_batch=60, learning_rate=1e-2, checkpoint_seconds=0.0)
+"""Writes a checkpoint after every step."""
+
+
+class Interrupting:
+    """Is told of progress, and interrupts the training after so many steps."""
+
+    def __init__(self, steps=10**9):
+        self.left, self.told = steps, []
+
+    def __call__(self, done, total, **figures):
+        self.told.append((done, total, figures))
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def fit(tokenizer, toy, tmp_path):
+    """Trains a student on the toy corpus, with its checkpoint in a folder of the test."""
+
+    def run(model, recipe=RECIPE, progress=None, *, seed=0, folder="checkpoint"):
+        return train(
+            model, tokenizer, lambda: toy, recipe, checkpoint=tmp_path / folder, seed=seed,
+            progress=progress or Interrupting(),
+        )  # fmt: skip
+
+    return run
+
+
+def same(left, right) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(left.parameters(), right.parameters(), strict=True))
+
+
+# --- learning ---
+
+
+def test_a_small_student_learns_a_small_corpus_by_heart(fit, student, tokenizer, toy):
+    model, progress = student(), Interrupting()
+    figures = fit(model, progress=progress)
+    first, last = (progress.told[n][2]["loss"] for n in (0, -1))
+    assert first > 2
+    assert figures["loss"] == last < 0.3
+    for example in toy:
+        prompt = tokenizer(example.prompt, return_tensors="pt")["input_ids"]
+        written = model.generate(prompt, attention_mask=prompt > -1, max_new_tokens=5, do_sample=False)
+        assert tokenizer.decode(written[0, prompt.size(1) :], skip_special_tokens=True) == example.completion
+
+
+def test_training_stops_when_its_tokens_are_spent(fit, student):
+    progress = Interrupting()
+    figures = fit(student(), CAREFUL, progress)
+    assert CAREFUL.tokens <= figures["tokens"] < CAREFUL.tokens + CAREFUL.tokens_per_batch
+    assert figures["steps"] == len(progress.told)
+    assert progress.told[-1][:2] == (CAREFUL.tokens, CAREFUL.tokens)
+    assert 0 < figures["completion_tokens"] < figures["tokens"]
+
+
+def test_the_same_seed_gives_the_same_student_and_another_one_does_not(fit, student):
+    models = [student(seed) for seed in (1, 1, 2)]
+    for number, (model, seed) in enumerate(zip(models, (1, 1, 2), strict=True)):
+        fit(model, CAREFUL, seed=seed, folder=str(number))
+    assert same(models[0], models[1])
+    assert not same(models[0], models[2])
+
+
+def test_a_loss_that_explodes_is_a_sentence(fit, student):
+    model = student()
+    with torch.no_grad():
+        model.model.norm.weight.fill_(float("nan"))
+    with pytest.raises(ModelFileError) as caught:
+        fit(model)
+    assert str(caught.value) == "The loss is no longer finite: lower learning_rate in the card's [training]."
+
+
+# --- going on ---
+
+
+@pytest.mark.parametrize("steps", [1, 2, 9, 24])
+def test_an_interrupted_training_goes_on_to_the_weights_of_one_that_was_not(fit, student, steps):
+    """Exactly: batches, moments and the learning rate are those of the step that comes next."""
+    whole, cut = student(), student()
+    expected = fit(whole, CAREFUL, folder="whole")
+    with pytest.raises(KeyboardInterrupt):
+        fit(cut, CAREFUL, Interrupting(steps), folder="cut")
+    resumed, progress = student(seed=99), Interrupting()  # its own weights do not matter after the first checkpoint
+    if steps == 1:
+        resumed = student()  # interrupted before the first checkpoint
+    figures = fit(resumed, CAREFUL, progress, folder="cut")
+    assert same(resumed, whole)
+    assert len(progress.told) == expected["steps"] - (steps - 1)
+    for name in ("steps", "tokens", "completion_tokens", "loss"):
+        assert figures[name] == expected[name]
+
+
+def test_a_crash_while_a_checkpoint_is_put_in_its_place_loses_nothing(fit, student, tmp_path):
+    whole = student()
+    fit(whole, CAREFUL, folder="whole")
+    with pytest.raises(KeyboardInterrupt):
+        fit(student(), CAREFUL, Interrupting(9), folder="cut")
+    (tmp_path / "cut").rename(tmp_path / "cut.new")  # the old one was deleted, the new one not yet renamed
+    resumed = student(seed=99)
+    fit(resumed, CAREFUL, folder="cut")
+    assert same(resumed, whole)
+
+
+def test_a_checkpoint_that_was_only_half_written_is_not_used(fit, student, tmp_path):
+    whole = student()
+    fit(whole, CAREFUL, folder="whole")
+    with pytest.raises(KeyboardInterrupt):
+        fit(student(), CAREFUL, Interrupting(9), folder="cut")
+    shutil.copytree(tmp_path / "cut", tmp_path / "cut.new")
+    (tmp_path / "cut.new" / "state.safetensors").write_bytes(b"half")
+    (tmp_path / "cut.new" / "progress.json").unlink()
+    resumed = student(seed=99)
+    fit(resumed, CAREFUL, folder="cut")
+    assert same(resumed, whole)
+
+
+@pytest.mark.parametrize(
+    "other", [{"hidden_size": 16}, {"num_hidden_layers": 3}, {"num_hidden_layers": 1}, {"intermediate_size": 32}]
+)
+def test_a_checkpoint_of_another_student_is_refused(fit, student, tmp_path, other):
+    with pytest.raises(KeyboardInterrupt):
+        fit(student(), CAREFUL, Interrupting(3))
+    with pytest.raises(ModelFileError) as caught:
+        fit(student(**other), CAREFUL)
+    assert str(caught.value).startswith(f"The checkpoint in {tmp_path / 'checkpoint'} belongs to another student (")
+    assert str(caught.value).endswith("): train into another folder, or delete it.")
+
+
+# --- recipes and students ---
+
+
+def test_the_learning_rate_rises_and_then_falls_to_a_hundredth():
+    recipe = Recipe(tokens=1000, learning_rate=1.0, warmup=0.1)
+    rates = [recipe.rate(tokens) for tokens in range(0, 1001, 10)]
+    assert rates[0] == 0
+    assert rates[5] == pytest.approx(0.5, rel=0.01)
+    assert max(rates) == rates[10] > 0.97
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] == recipe.rate(2000) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({}, "[training] needs tokens, the number of tokens to train on."),
+        ({"tokens": 1, "learning_rat": 1}, "[training] has no option 'learning_rat'; it takes beta2, "),
+    ],
+)
+def test_a_malformed_recipe_is_a_sentence(table, message):
+    with pytest.raises(ModelFileError) as caught:
+        Recipe.of(table)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_recipe_is_what_its_table_says():
+    assert Recipe.of({"tokens": 5, "warmup": 0.5}) == Recipe(tokens=5, warmup=0.5)
+
+
+def test_an_architecture_has_the_options_of_llama_only(tokenizer, architecture):
+    with pytest.raises(ModelFileError) as caught:
+        build_student({**architecture, "hidden_sise": 32}, tokenizer, seed=0)
+    assert str(caught.value) == "[architecture] has no option 'hidden_sise'; it takes those of LlamaConfig."
+
+
+def test_parameters_are_counted_once_where_they_are_tied(student, tokenizer):
+    model = student()
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    layer = 4 * 32 * 32 + 3 * 32 * 64 + 2 * 32
+    assert parameters(model) == len(tokenizer) * 32 + 2 * layer + 32
