@@ -1,0 +1,49 @@
+"""What the documents show is what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from aletheia_bench.checker import Fault, review
+from aletheia_plugins import load_plugins
+
+ROOT = Path(__file__).parents[2]
+SAT = load_plugins([]).task("sat")
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_every_fault_is_in_the_table_of_measures():
+    text = read("docs/measures.md")
+    assert [fault for fault in Fault if str(fault) not in text] == []
+
+
+def test_the_example_of_measures_is_judged_as_it_says():
+    block = read("docs/measures.md").split("## An example\n\n")[1].split("\n\nSolved")[0]
+    lines = [line.removeprefix("    ") for line in block.splitlines() if line.strip()]
+    trace = [re.split(r"\s{4,}", line) for line in lines[3:]]
+    problem = SAT.loads("p cnf 2 2\n1 2 0\n-1 0\n")[0]
+    assert "\n".join(lines[:3]) + "\n" == SAT.render(problem)
+    found = review(SAT, problem, "\n".join(line for line, _ in trace)).judgements
+    assert [j.fault is None for j in found] == [not said.startswith("fault") for _, said in trace]
+    assert [j.fault for j in found if j.fault] == [Fault.STALE]
+
+
+def test_the_trace_in_the_readme_is_a_proof():
+    block = read("README.md").split("--proof proofs\n\n")[1].split("\n\nThe problem is")[0]
+    columns = [(line[4:49].rstrip(), line[49:]) for line in block.splitlines()]
+    clauses = [
+        [int(w.replace("~", "-").replace("x", "")) for w in left.split()[:-1]] for left, _ in columns[1:] if left
+    ]
+    problem = SAT.loads(f"p cnf 3 {len(clauses)}\n" + "".join(" ".join(map(str, [*c, 0])) + "\n" for c in clauses))[0]
+    assert "\n".join(left for left, _ in columns if left) + "\n" == SAT.render(problem)
+    assert review(SAT, problem, "\n".join(right for _, right in columns if right)).valid
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/measures.md", "docs/traces.md"])
+def test_links_lead_somewhere(name):
+    for target in re.findall(r"\]\((?!http)([^)#]+)", read(name)):
+        assert (ROOT / name).parent.joinpath(target).exists(), target

@@ -1,0 +1,64 @@
+"""Hints say of each word of a problem what the state makes of it."""
+
+import pytest
+
+from aletheia_bench.contexts import examples
+from aletheia_bench.corpus import Plan, make
+from aletheia_bench.hints import WORD, hinted
+from aletheia_bench.text import parse_line
+from aletheia_plugins import Conflict, Example, Imply, load_plugins
+
+TASKS = load_plugins([]).tasks
+
+
+def spelt(example):
+    """Prompt words with their hints, those without left out."""
+    words = WORD.findall(example.prompt)
+    return [(words[place].strip(), hint) for place, hint in example.hints]
+
+
+def test_a_clause_says_conflict_unit_or_a_literal_that_satisfies_it():
+    sat = TASKS["sat"]
+    problem = sat.loads("p cnf 3 4\n1 2 0\n-1 2 0\n-1 -3 0\n2 3 0\n")[0]
+    prompt = sat.render(problem)
+    example = hinted(Example("state: | x1=1 x2=0\n" + prompt, "conflict c2 : x1=1 x2=0\n"), prompt, sat.csp(problem))
+    assert spelt(example) == [
+        ("x1", " x1=1"), ("x2", " x2=0"), ("c1", " x1=1"),
+        ("~x1", " x1=1"), ("x2", " x2=0"), ("c2", "conflict"),
+        ("~x1", " x1=1"), ("~x3", "decide"), ("c3", "imply"),
+        ("x2", " x2=0"), ("x3", "decide"), ("c4", "imply"),
+    ]  # fmt: skip
+
+
+def test_an_edge_says_whether_its_end_is_coloured_and_a_vertex_what_its_neighbours_leave_it():
+    coloring = TASKS["coloring"]
+    problem = coloring.loads("c colours 3\np edge 4 3\ne 1 4\ne 2 4\ne 3 4\n")[0]
+    prompt = coloring.render(problem)
+    example = hinted(Example("state: | v1=1 | v2=2\n" + prompt, "decide v3=1\n"), prompt, coloring.csp(problem))
+    said = dict(spelt(example))
+    assert said["v4-v1"] == " v1=1"
+    assert said["v1-v4"] == "decide"
+    assert (said["v1"], said["v3"], said["v4"]) == (" v1=1", "decide", "imply")
+
+
+@pytest.mark.parametrize("name", sorted(TASKS))
+def test_what_a_step_names_is_hinted_as_its_kind(name):
+    """A conflict or an implication of the reference search names a word whose hint is just that."""
+    task, seen = TASKS[name], 0
+    for index in range(6):
+        record = make(Plan(task, "tiny", 6), index)
+        csp = task.csp(task.loads(record["problem"])[0])
+        for example in examples("folded", record["prompt"], record["completion"]):
+            step = parse_line(example.completion.splitlines()[0])
+            if isinstance(step, Conflict | Imply):
+                kind = "conflict" if isinstance(step, Conflict) else "imply"
+                assert (step.name, kind) in spelt(hinted(example, record["prompt"], csp))
+                seen += 1
+    assert seen
+
+
+def test_a_prompt_that_starts_with_the_problem_has_no_hints():
+    sat = TASKS["sat"]
+    problem = sat.generate("tiny", split="train", seed=0, index=0)
+    prompt = sat.render(problem)
+    assert hinted(Example(prompt + "state: -\n", "decide x1=0\n"), prompt, sat.csp(problem)).hints == ()
