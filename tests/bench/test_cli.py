@@ -88,7 +88,7 @@ def test_version_is_that_of_the_distribution(run):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["rnu"], "There is no command 'rnu'. Did you mean run? Known: list, run, score, traces, train, verify."),
+        (["rum"], "There is no command 'rum'. Did you mean run? Known: list, run, score, traces, train, verify."),
         (["run", "--task", "sta"], "There is no task 'sta'. Did you mean sat? Known: coloring, sat, sudoku."),
         (
             ["run", "--task", "sat", "--level", "tinny"],

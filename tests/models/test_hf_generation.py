@@ -99,7 +99,7 @@ def test_a_model_stops_where_it_writes_its_end(model, tokenizer):
 def test_the_context_is_a_limit_too(model, tokenizer):
     limit = model().model.config.max_position_embeddings
     room = 5
-    fits, full, beyond = ("after " * length + "\n" for length in (limit - room - 1, limit - 1, limit + 7))
+    fits, full, beyond = ("\n" * length for length in (limit - room, limit, limit + 7))
     assert len(tokenizer(fits)["input_ids"]) == limit - room
     done = ask(model(), *(Request(name, p, (), 999) for name, p in (("a", fits), ("b", full), ("c", beyond))))
     assert {name: len(completion.tokens) for name, completion in done.items()} == {"a": room, "b": 0, "c": 0}

@@ -9,7 +9,7 @@ from aletheia_models.hf.student import build_student, parameters
 from aletheia_models.hf.training import Recipe, train
 from aletheia_plugins import ModelFileError
 
-RECIPE = Recipe(tokens=8_000, tokens_per_batch=60, learning_rate=1e-2, checkpoint_seconds=1e9)
+RECIPE = Recipe(tokens=10_000, tokens_per_batch=60, learning_rate=1e-2, checkpoint_seconds=1e9)
 CAREFUL = Recipe(tokens=1_500, tokens_per_batch=60, learning_rate=1e-2, checkpoint_seconds=0.0)
 """Writes a checkpoint after every step."""
 
@@ -52,7 +52,7 @@ def test_a_small_student_learns_a_small_corpus_by_heart(fit, student, tokenizer,
     figures = fit(model, progress=progress)
     first, last = (progress.told[n][2]["loss"] for n in (0, -1))
     assert first > 2
-    assert figures["loss"] == last < 0.3
+    assert figures["loss"] == last < 0.5
     for example in toy:
         prompt = tokenizer(example.prompt, return_tensors="pt")["input_ids"]
         written = model.generate(prompt, attention_mask=prompt > -1, max_new_tokens=5, do_sample=False)

@@ -42,6 +42,8 @@ class Recipe:
     clip: float = 1.0
     hint_weight: float = 0.0
     """Weight of the mean loss on hints beside that on completions."""
+    hint_layer: int = 1
+    """Layers after which the hints must be known: the layers above can then use them."""
     checkpoint_seconds: float = 120.0
 
     @classmethod
@@ -81,6 +83,10 @@ def train(
     progress: Progress,
 ) -> dict[str, Any]:
     """Train `model` in place until the token budget is spent; go on from `checkpoint` if that folder exists."""
+    if not 0 <= recipe.hint_layer <= model.config.num_hidden_layers:
+        raise ModelFileError(
+            f"[training] hint_layer is {recipe.hint_layer}; the student has {model.config.num_hidden_layers} layers."
+        )
     keep_memory()
     optimizer = _optimizer(model, recipe)
     state = _resume(checkpoint, model, optimizer)
@@ -130,12 +136,14 @@ def _step(model: LlamaForCausalLM, optimizer: torch.optim.AdamW, batch: Batch, r
     """One update; returns the mean loss per completion token. Only positions with a target reach the output layer."""
     device = model.device
     ids, targets = batch.ids.to(device), batch.targets.to(device)
-    states = model.model(input_ids=ids, use_cache=False).last_hidden_state
-    loss = F.cross_entropy(model.lm_head(states[targets >= 0]), targets[targets >= 0])
+    hinted = bool(recipe.hint_weight and (batch.hints >= 0).any())
+    out = model.model(input_ids=ids, use_cache=False, output_hidden_states=hinted)
+    loss = F.cross_entropy(model.lm_head(out.last_hidden_state[targets >= 0]), targets[targets >= 0])
     total = loss
-    if recipe.hint_weight and (batch.hints >= 0).any():
+    if hinted:
         hints = batch.hints.to(device)
-        total = loss + recipe.hint_weight * _hint_loss(model.lm_head(states[hints >= 0]), hints[hints >= 0])
+        early = model.model.norm(out.hidden_states[recipe.hint_layer][hints >= 0])
+        total = loss + recipe.hint_weight * _hint_loss(model.lm_head(early), hints[hints >= 0])
     if not torch.isfinite(total):
         raise ModelFileError("The loss is no longer finite: lower learning_rate in the card's [training].")
     optimizer.zero_grad(set_to_none=True)
