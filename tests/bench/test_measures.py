@@ -25,25 +25,25 @@ PROBLEM = "p cnf 3 3\n1 2 0\n-1 3 0\n-1 -3 0\n"
 
 CLEAN = """state: -
 decide x1=1
-imply ~x1 x3 : x1=1 -> x3=1
-conflict ~x1 ~x3 : x1=1 x3=1
+imply c2 : x1=1 -> x3=1
+conflict c3 : x1=1 x3=1
 backtrack x1
 state: x1=0
-imply x1 x2 : x1=0 -> x2=1
+imply c1 : x1=0 -> x2=1
 decide x3=0
 answer: SAT x1=0 x2=1 x3=0
 """
 FALSE_CONFLICTS = """state: -
 decide x1=1
-conflict x1 x3 : x1=1
+conflict c9 : x1=1
 backtrack x1
 state: x1=0
 decide x2=0
-conflict ~x1 ~x3 : x1=1 x3=1
+conflict c3 : x1=1 x3=1
 backtrack x2
 state: x1=0 x2=1
 decide x3=0
-conflict x1 x2 : x1=0
+conflict c1 : x1=0
 backtrack x3
 state: x1=0 x2=1 x3=1
 answer: SAT x1=0 x2=1 x3=1
@@ -121,7 +121,7 @@ def test_a_right_answer_without_a_trace_is_solved_and_not_certified():
     ("old", "new", "valid"),
     [
         ("", "", 1),
-        ("conflict ~x1 ~x3 : x1=1 x3=1", "conflict ~x1 ~x3 : x1=1", 0),
+        ("conflict c3 : x1=1 x3=1", "conflict c3 : x1=1", 0),
         ("backtrack x1", "backtrack x3", 0),
         ("state: x1=0", "state: x1=1", 0),
         ("state: x1=0", "state: x1=0 x2=1", 0),
@@ -134,13 +134,13 @@ def test_a_valid_backtrack_has_a_real_conflict_the_right_target_and_the_right_st
 
 
 def test_a_hallucinated_conflict_does_not_become_real_by_being_repeated():
-    repeated = CLEAN.replace("conflict ~x1 ~x3 : x1=1 x3=1\n", "conflict x1 x3 : x1=1\n" * 3)
+    repeated = CLEAN.replace("conflict c3 : x1=1 x3=1\n", "conflict c9 : x1=1\n" * 3)
     found = judged(repeated)
     assert (found.conflicts, found.real_conflicts) == (3, 0)
 
 
 def test_a_real_conflict_in_the_wrong_place_is_real_and_a_fault():
-    found = judged(CLEAN.replace("conflict ~x1 ~x3 : x1=1 x3=1\n", "conflict ~x1 ~x3 : x1=1 x3=1\n" * 2))
+    found = judged(CLEAN.replace("conflict c3 : x1=1 x3=1\n", "conflict c3 : x1=1 x3=1\n" * 2))
     assert (found.conflicts, found.real_conflicts) == (2, 2)
     assert found.faults == (("conflict", "a step that may not stand here"),)
 

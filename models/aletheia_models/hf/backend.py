@@ -33,16 +33,16 @@ class HF:
         batch_size = _batch_size(card)
         safely = {"local_files_only": True, "trust_remote_code": False}
         try:
-            model: Any
-            model, report = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 card.weights, use_safetensors=True, output_loading_info=True, **safely
             )
             tokenizer: Any = AutoTokenizer.from_pretrained(card.weights, **safely)
         except Exception as error:
             raise ModelFileError(f"{card.weights} cannot be loaded: {type(error).__name__}: {error}") from error
+        model, report = loaded
         if missing := report["missing_keys"]:  # transformers would fill them with random numbers
             raise ModelFileError(
-                f"{card.weights} cannot be loaded: it has no {min(missing)}, nor {len(missing) - 1} more."
+                f"{card.weights} cannot be loaded: it lacks {len(missing)} tensors, such as {min(missing)}."
             )
         return HFModel(model.to(_device()), tokenizer, batch_size=batch_size)
 
