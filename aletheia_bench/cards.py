@@ -57,6 +57,10 @@ def read(path: Path) -> Card:
         _check(path, part, known, where)
     if missing := [key for key in ("name", "backend") if key not in plain]:
         raise ModelFileError(f"{path}: a card needs {missing[0]}.")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", plain["name"]):
+        raise ModelFileError(
+            f"{path}: name is {plain['name']!r}, expected lower-case letters, digits, dots and hyphens."
+        )
     if plain.get("context", "folded") not in get_args(ContextKind):
         raise ModelFileError(f"{path}: context is {plain['context']!r}, expected {' or '.join(get_args(ContextKind))}.")
     arm(plain.get("arm", "backtracking"))
@@ -81,6 +85,8 @@ def _check(path: Path, part: Any, known: Mapping[str, type], where: str) -> None
             raise ModelFileError(f"{path}: unknown key {dot}{key}; known: {', '.join(dot + k for k in known)}.")
         if type(value) is not known[key]:
             raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected {known[key].__name__}.")
+        if isinstance(value, int) and value < 1:
+            raise ModelFileError(f"{path}: {dot}{key} is {value}, expected a positive number.")
         if isinstance(value, list) and not all(isinstance(name, str) for name in value):
             raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected a list of names.")
 
@@ -99,11 +105,11 @@ def verify(card: Card) -> str | None:
 
 
 def digest(weights: Path) -> str:
-    """SHA-256 of a file, or of a folder's names and files in alphabetical order (a README.md does not count)."""
+    """SHA-256 of a file, or of a folder's names and files in alphabetical order, but for what tells about them."""
     if weights.is_file():
         return sha256(weights.read_bytes()).hexdigest()
     total = sha256()
     for path in sorted(weights.iterdir()):
-        if path.is_file() and path.name != "README.md":
+        if path.is_file() and path.name not in ("README.md", "training.json"):
             total.update(f"{path.name}\0{sha256(path.read_bytes()).hexdigest()}\n".encode())
     return total.hexdigest()

@@ -33,6 +33,8 @@ from aletheia_plugins import (
 
 __all__ = ["Plan", "Record", "Rejected", "build", "digest", "make", "read", "verify"]
 
+START = b'{"id":"'
+"""How a record begins, also one that was only half written."""
 CHUNK = 32
 """Problems that a worker process takes at a time."""
 
@@ -143,9 +145,8 @@ def difficulty(trace: Trace) -> dict[str, int | str]:
 
 
 def digest(record: Record) -> str:
-    """SHA-256 of what a reader relies on."""
-    parts = (record["id"], record["version"], record["arm"], record["problem"], record["prompt"], record["completion"])
-    return sha256("\x1f".join(parts).encode()).hexdigest()
+    """SHA-256 of all the other columns."""
+    return sha256(json.dumps({**record, "sha256": ""}, separators=(",", ":")).encode()).hexdigest()
 
 
 def build(plan: Plan, path: Path, *, workers: int = 1) -> Iterator[int]:
@@ -154,6 +155,8 @@ def build(plan: Plan, path: Path, *, workers: int = 1) -> Iterator[int]:
     A rejected trace is kept in `path` + ".rejected" and ends the build.
     """
     arm(plan.arm)
+    if path.exists() and not path.is_file():
+        raise CorpusError(f"{path} is no file that can be continued: write to another one.")
     done = _resume(plan, path)
     yield done
     indices = plan.indices()[done:]
@@ -189,6 +192,8 @@ def _resume(plan: Plan, path: Path) -> int:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
+                if not line.startswith(START[: len(line)]):
+                    raise CorpusError(f"{path}:{number}: expected a record, got {line[:40]!r}: write to another file.")
                 break
             content = _content(line, path, number)
             _same(plan, content, plan.indices()[done] if done < len(plan.indices()) else None, path, number)

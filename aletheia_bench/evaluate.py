@@ -71,7 +71,7 @@ class _Episode:
         """Add a turn, line by line; what stands after an answer is dropped. An answer that was cut off is none."""
         self.turns += 1
         self.prompt_tokens += completion.prompt_tokens
-        self.tokens += len(completion.tokens)
+        self.tokens += max(1, len(completion.tokens))  # an end costs something, or a budget would not end it
         self.seconds += completion.seconds
         for line in completion.text.splitlines(keepends=True):
             self.text += line

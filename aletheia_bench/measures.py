@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from aletheia_bench.checker import Fault, Judgement, review
+from aletheia_bench.checker import Fault, Judgement, Review, review
 from aletheia_bench.evaluate import Sample
 from aletheia_plugins import Answer, Backtrack, Conflict, State, Task, Verdict
 
@@ -38,6 +38,7 @@ class Score:
     """One completion, judged. Counts are of lines in it."""
 
     id: str
+    """Of the item, with the epoch behind a slash."""
     outcome: Outcome
     certified: bool
     backtracks: int
@@ -56,11 +57,11 @@ def score(task: Task[Any], sample: Sample) -> Score:
     problem = task.loads(sample["problem"])[0]
     found = review(task, problem, sample["completion"])
     judged = found.judgements
-    outcome = _outcome(task, problem, sample, found.answer)
+    outcome = _outcome(task, problem, sample, found)
     conflicts = [j for j in judged if isinstance(j.step, Conflict)]
     faults = tuple((_word(j), str(j.fault)) for j in judged if j.fault)
     return Score(
-        id=sample["id"],
+        id=f"{sample['id']}/{sample['epoch']}",
         outcome=outcome,
         certified=outcome is Outcome.SOLVED and found.valid,
         backtracks=sum(isinstance(j.step, Backtrack) for j in judged),
@@ -78,12 +79,15 @@ def _word(judgement: Judgement) -> str:
     return judgement.line.partition(" ")[0].rstrip(":") if judgement.step else ("line" if judgement.line else "end")
 
 
-def _outcome(task: Task[Any], problem: Any, sample: Sample, answer: Answer | None) -> Outcome:
+def _outcome(task: Task[Any], problem: Any, sample: Sample, found: Review) -> Outcome:
+    """Where no solver knew the verdict, UNSAT is right if the trace proves it."""
+    answer = found.answer
     if sample["finish"] in ("error", "timeout", "truncated"):
         return Outcome(sample["finish"])
     if answer is None:
         return Outcome.UNPARSED
-    right = str(answer.verdict) == sample["verdict"]
+    unknown = sample["verdict"] == Verdict.UNKNOWN
+    right = found.valid if unknown else str(answer.verdict) == sample["verdict"]
     if answer.verdict is Verdict.SAT:
         right = solves(task, problem, answer)
     return Outcome.SOLVED if right else Outcome.WRONG

@@ -26,7 +26,7 @@ __all__ = ["Run", "identity"]
 CONFIG, SAMPLES, LOCK = "config.toml", "samples.jsonl", ".lock"
 
 
-def identity(options: Mapping[str, Any]) -> str:
+def identity(options: Any) -> str:
     """Eight hexadecimal digits that stand for a configuration."""
     return sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:8]
 

@@ -38,7 +38,7 @@ class HFModel:
         self.queue: list[_Row] = []
 
     def submit(self, request: Request) -> None:
-        prompt = self.tokenizer(request.prompt, add_special_tokens=False)["input_ids"]
+        prompt = self.tokenizer(request.prompt, add_special_tokens=False)["input_ids"] or [self.tokenizer.eos_token_id]
         row = _Row(request, prompt)
         if request.temperature > 0:
             row.random = torch.Generator().manual_seed(request.seed)

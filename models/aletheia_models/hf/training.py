@@ -172,6 +172,7 @@ def _save(folder: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW, s
         for key, value in moments.items():
             tensors[f"{key}.{names[id(parameter)]}"] = value.contiguous()
     save_file(tensors, new / "state.safetensors")
+    (new / "config.json").write_text(model.config.to_json_string())
     (new / "progress.json").write_text(json.dumps(asdict(state)))
     with (new / "state.safetensors").open("rb+") as file:
         os.fsync(file.fileno())
@@ -183,20 +184,16 @@ def _resume(folder: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW)
     source = next((f for f in (folder, folder.with_name(folder.name + ".new")) if (f / "progress.json").exists()), None)
     if source is None:
         return _Progress()
-    tensors = load_file(source / "state.safetensors")
-    known = {f"model.{name}" for name, _ in model.named_parameters()}
-    try:
-        if more := {name for name in tensors if name.startswith("model.")} - known:
-            raise KeyError(min(more))
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                parameter.copy_(tensors[f"model.{name}"])
-                moments = {key: tensors[f"{key}.{name}"].to(parameter.device) for key in ("exp_avg", "exp_avg_sq")}
-                optimizer.state[parameter] = {"step": tensors[f"step.{name}"], **moments}
-    except (KeyError, RuntimeError) as error:
+    if (source / "config.json").read_text() != model.config.to_json_string():
         raise ModelFileError(
-            f"The checkpoint in {source} belongs to another student ({error}): train into another folder, or delete it."
-        ) from error
+            f"The checkpoint in {source} belongs to another student: train into another folder, or delete it."
+        )
+    tensors = load_file(source / "state.safetensors")
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(tensors[f"model.{name}"])
+            moments = {key: tensors[f"{key}.{name}"].to(parameter.device) for key in ("exp_avg", "exp_avg_sq")}
+            optimizer.state[parameter] = {"step": tensors[f"step.{name}"], **moments}
     return _Progress(**json.loads((source / "progress.json").read_text()))
 
 

@@ -1,6 +1,7 @@
 """DIMACS CNF, as found in the wild."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from aletheia_plugins import ProblemFileError
 from aletheia_tasks._common import whole_number
@@ -9,13 +10,17 @@ from aletheia_tasks.sat.problem import Problem
 __all__ = ["dumps", "loads"]
 
 
+COMMON = 256
+"""Variables whose literals are looked up rather than parsed."""
+
+
 def loads(text: str) -> Problem:
     """Reads comments anywhere, clauses over several lines, SATLIB's `%` at the end, and a missing last 0."""
     words = _words(text)
     variables = _header(words)
     clauses: list[tuple[int, ...]] = []
     open_clause: list[int] = []
-    literals = {str(literal): literal for literal in range(-variables, variables + 1)}
+    literals = _literals(min(variables, COMMON))
     for line, word in words:
         literal = literals.get(word)
         if literal is None:
@@ -30,8 +35,14 @@ def loads(text: str) -> Problem:
     return Problem(variables, tuple(clauses))
 
 
+@lru_cache(maxsize=64)
+def _literals(variables: int) -> dict[str, int]:
+    """The usual spelling of each literal."""
+    return {str(literal): literal for literal in range(-variables, variables + 1)}
+
+
 def _literal(word: str, line: int, variables: int) -> int:
-    """A literal that is written in an unusual way, such as 007."""
+    """A literal of a large variable, or one that is written in an unusual way, such as 007."""
     literal = whole_number(word, line, "a literal")
     if abs(literal) > variables:
         raise ProblemFileError(f"expected variables 1 to {variables} as declared, found {word}", line)
