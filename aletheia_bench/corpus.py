@@ -35,7 +35,7 @@ __all__ = ["Plan", "Record", "Rejected", "build", "digest", "make", "read", "ver
 
 START = b'{"id":"'
 """How a record begins, also one that was only half written."""
-CHUNK = 32
+CHUNK = 4
 """Problems that a worker process takes at a time."""
 
 
@@ -178,17 +178,16 @@ def build(plan: Plan, path: Path, *, workers: int = 1) -> Iterator[int]:
 
 
 def _line(plan: Plan, index: int) -> str:
-    """A record as a line; a problem that the search gave up on is a line too, so that a corpus can be continued."""
+    """A record as a line; nothing for a problem that the search gave up on."""
     record = make(plan, index)
-    content = record or {"id": plan.id(index), "skipped": f"the search did not end within {plan.max_steps} steps"}
-    return json.dumps(content, separators=(",", ":")) + "\n"
+    return json.dumps(record, separators=(",", ":")) + "\n" if record else ""
 
 
 def _resume(plan: Plan, path: Path) -> int:
     """How many of the plan's problems the file has; cuts off a last line that was only half written."""
     if not path.exists():
         return 0
-    done, end = 0, 0
+    done, end, indices = 0, 0, plan.indices()
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
@@ -196,21 +195,23 @@ def _resume(plan: Plan, path: Path) -> int:
                     raise CorpusError(f"{path}:{number}: expected a record, got {line[:40]!r}: write to another file.")
                 break
             content = _content(line, path, number)
-            _same(plan, content, plan.indices()[done] if done < len(plan.indices()) else None, path, number)
-            done, end = done + 1, end + len(line)
+            _same(plan, content, indices[done:], path, number)
+            done, end = indices.index(content["index"]) + 1, end + len(line)
     if end < path.stat().st_size:
         with path.open("r+b") as file:
             file.truncate(end)
     return done
 
 
-def _same(plan: Plan, content: dict[str, Any], index: int | None, path: Path, number: int) -> None:
-    wanted = plan.id(index) if index is not None else None
-    same = content.get("id") == wanted and content.get("arm", plan.arm) == plan.arm
-    if not same or content.get("version", plan.task.version) != plan.task.version:
+def _same(plan: Plan, content: dict[str, Any], left: range, path: Path, number: int) -> None:
+    """Whether the line is a record of the plan, at one of the indices that are left: some may have been skipped."""
+    index = content.get("index")
+    same = isinstance(index, int) and index in left and content.get("id") == plan.id(index)
+    if not same or (content.get("arm"), content.get("version")) != (plan.arm, plan.task.version):
         raise CorpusError(
             f"{path}:{number} has {content.get('id')!r} (arm {content.get('arm')!r}), this build "
-            f"{'would put ' + repr(wanted) if wanted else 'is shorter'}: write to another file, or delete this one."
+            f"{'would put ' + repr(plan.id(left[0])) if left else 'is shorter'}: "
+            f"write to another file, or delete this one."
         )
 
 
@@ -220,8 +221,6 @@ def read(path: Path) -> Iterator[Record]:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 content = _content(line, path, number)
-                if "skipped" in content:
-                    continue
                 wrong = [column for column, kind in COLUMNS.items() if not isinstance(content.get(column), kind)]
                 if wrong:
                     raise CorpusError(f"{path}:{number}: no {min(wrong)!r}: this is no trace file, or a damaged one.")
@@ -243,7 +242,7 @@ def _content(line: bytes, path: Path, number: int) -> dict[str, Any]:
 def verify(record: Record, task: Task[Any]) -> str | None:
     """What is wrong with a record, in a few words; None if its hash is right and the checker accepts its trace.
 
-    Of arms that leave steps out, only what is left is judged; they are no proofs.
+    An arm that leaves steps out must be what the arm makes of the verified trace of that problem.
     """
     if digest(record) != record["sha256"]:
         return "the record was changed after it was written (its hash differs)"
@@ -251,13 +250,16 @@ def verify(record: Record, task: Task[Any]) -> str | None:
         problem = task.loads(record["problem"])[0]
     except ProblemFileError as error:
         return f"the problem cannot be read: {error}"
-    if task.render(problem) != record["prompt"]:
-        return "the prompt is not that of the problem"
+    if task.render(problem) != record["prompt"] or task.canonical(problem) != record["canonical"]:
+        return "the prompt or the canonical form is not that of the problem"
+    text = record["completion"]
+    if record["steps"] != text.splitlines() or record["segments"] != list(segments(text)):
+        return "the steps or segments are not those of the completion"
     found = review(task, problem, record["completion"])
     if record["arm"] == "backtracking":
         return None if found.valid else _first(found)
-    if found.answer is None or str(found.answer.verdict) != record["difficulty"].get("verdict"):
-        return "the answer is not that of the verified trace"
+    if render(arm(record["arm"])(search(task.csp(problem)))) != record["completion"]:
+        return f"the completion is not what the arm {record['arm']!r} makes of the verified trace"
     return None
 
 

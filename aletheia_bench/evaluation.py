@@ -1,9 +1,11 @@
 """One evaluation from options to a measured run directory. Joins items, model, samples and report; decides nothing."""
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from aletheia_bench.runs import Run, identity
 from aletheia_plugins import Card, ContextKind, Model, Task, UsageError
 from aletheia_plugins.loading import Plugins
 
-__all__ = ["Options", "run"]
+__all__ = ["Options", "prepare", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,49 +38,47 @@ class Options:
     """A file or folder of problems instead of generated ones."""
 
 
-def run(options: Options, card: Card, model: Model, plugins: Plugins, out: Path, *, fresh: bool) -> Results:
+def run(
+    options: Options, items: Sequence[Item], card: Card, model: Model, plugins: Plugins, *, out: Path, fresh: bool
+) -> Results:
     """Evaluate, going on where the same options stopped before, and write the report."""
     task = plugins.task(options.task)
-    hashes = _hashes(options, card)
-    name = f"{task.name}-{options.level}-{identity({**asdict(options), **hashes, 'version': task.version})}"
-    path = out / card.name / name
+    hashes = {"weights": cards.verify(card) or "", "items": _digest(items)}
+    settings = {name: table for name, table in card.settings.items() if name not in ("architecture", "training")}
+    decides = {**asdict(options), **hashes, "version": task.version, "backend": card.backend, "settings": settings}
+    path = out / card.name / f"{task.name}-{options.level}-{identity(decides)}"
     with Run(path) as directory:
         if fresh:
             directory.clear()
         directory.configure(_config(options, card, model, plugins, hashes))
         done = {(sample["id"], sample["epoch"]) for sample in directory.samples()}
-        todo = [(item, epoch) for item, epoch in _work(task, options) if (item.id, epoch) not in done]
+        tries = [(item, epoch) for item in items for epoch in range(options.epochs)]
+        todo = [(item, epoch) for item, epoch in tries if (item.id, epoch) not in done]
         limits = Limits(options.max_tokens, options.temperature, options.seed)
         with progress(f"{card.name} on {task.name}-{options.level}") as show:
-            for count, sample in enumerate(evaluate(model, todo, options.context, limits), 1):
+            for count, sample in enumerate(evaluate(model, todo, options.context, limits), len(done) + 1):
                 directory.append(sample)
-                show(len(done) + count, len(done) + len(todo))
+                show(count, len(tries))
         results = Results.of(directory, task)
         write(results, path)
     return results
 
 
-def _work(task: Task[Any], options: Options) -> Iterator[tuple[Item, int]]:
-    if options.items:
-        items = from_file(task, Path(options.items))
-    else:
-        items = generated(task, options.level, seed=options.seed, limit=options.limit)
-    taken = 0
-    for taken, item in enumerate(items, 1):
-        for epoch in range(options.epochs):
-            yield item, epoch
-        if taken == options.limit:
-            break
-    if not taken:
-        raise UsageError(f"{options.items}: no problems in it.")
+def prepare(task: Task[Any], level: str, *, seed: int, limit: int, path: Path | None) -> list[Item]:
+    """The items of a task: generated ones of a level, or, with `path`, those of a file or folder."""
+    source = from_file(task, path) if path else generated(task, level, seed=seed, limit=limit)
+    items: list[Item] = []
+    with progress(f"items of {task.name}-{level}") as show:
+        for item in islice(source, limit):
+            items.append(item)
+            show(len(items), limit)
+    if not items:
+        raise UsageError(f"{path}: no problems in it.")
+    return items
 
 
-def _hashes(options: Options, card: Card) -> dict[str, str]:
-    hashes = {"weights": cards.verify(card) or ""}
-    if options.items:
-        path = Path(options.items)
-        hashes["items"] = cards.digest(path) if path.exists() else ""
-    return hashes
+def _digest(items: Sequence[Item]) -> str:
+    return sha256("\x1f".join(text for item in items for text in (item.id, item.native)).encode()).hexdigest()
 
 
 def _config(options: Options, card: Card, model: Model, plugins: Plugins, hashes: Mapping[str, str]) -> dict[str, Any]:

@@ -37,8 +37,10 @@ class Outcome(enum.StrEnum):
 class Score:
     """One completion, judged. Counts are of lines in it."""
 
-    id: str
-    """Of the item, with the epoch behind a slash."""
+    item: str
+    problem: str
+    """The problem's text: the same item has the same."""
+    epoch: int
     outcome: Outcome
     certified: bool
     backtracks: int
@@ -58,16 +60,18 @@ def score(task: Task[Any], sample: Sample) -> Score:
     found = review(task, problem, sample["completion"])
     judged = found.judgements
     outcome = _outcome(task, problem, sample, found)
-    conflicts = [j for j in judged if isinstance(j.step, Conflict)]
+    conflicts = [j for j in judged if isinstance(j.step, Conflict) and j.fault is not Fault.PLACE]
     faults = tuple((_word(j), str(j.fault)) for j in judged if j.fault)
     return Score(
-        id=f"{sample['id']}/{sample['epoch']}",
+        item=sample["id"],
+        problem=sample["problem"],
+        epoch=sample["epoch"],
         outcome=outcome,
         certified=outcome is Outcome.SOLVED and found.valid,
         backtracks=sum(isinstance(j.step, Backtrack) for j in judged),
         valid_backtracks=_valid_backtracks(judged),
         conflicts=len(conflicts),
-        real_conflicts=sum(j.fault in (None, Fault.PLACE) for j in conflicts),
+        real_conflicts=sum(j.fault is None for j in conflicts),
         first_fault=faults[0] if faults else None,
         faults=faults,
         tokens=sample["tokens"],
@@ -117,7 +121,7 @@ def _valid_backtracks(judged: Sequence[Judgement]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure with a 95 % interval over `n` items or claims; all None where n is 0: "n/a", never 0."""
+    """A figure with a 95 % interval over `n` items or claims; None, never 0, where n is 0; no interval from one."""
 
     value: float | None
     low: float | None
@@ -145,6 +149,8 @@ def share(parts: Sequence[tuple[int, int]]) -> Estimate:
     if hits in (0, n):
         bounds = rate(len(claims) if hits else 0, len(claims))
         return Estimate(hits / n, bounds.low, bounds.high, n)
+    if len(claims) == 1:
+        return Estimate(hits / n, None, None, n)
     draws = _resample(np.array(claims, dtype=float)).sum(axis=1)
     low, high = np.quantile(draws[:, 0] / draws[:, 1], [0.025, 0.975])
     return Estimate(hits / n, float(low), float(high), n)
@@ -154,6 +160,8 @@ def mean(values: Sequence[float]) -> Estimate:
     """A mean over items, with a bootstrap interval."""
     if not values:
         return Estimate(None, None, None, 0)
+    if len(values) == 1:
+        return Estimate(values[0], None, None, 1)
     low, high = np.quantile(_resample(np.array(values, dtype=float)).mean(axis=1), [0.025, 0.975])
     return Estimate(float(np.mean(values)), float(low), float(high), len(values))
 
@@ -164,17 +172,41 @@ def _resample(rows: np.ndarray) -> np.ndarray:
     return rows[picks]
 
 
+def _rate(scores: Sequence[Score], hit: Callable[[Score], bool]) -> Estimate:
+    """The share of completions that are hits; an item that was tried several times is drawn as a whole."""
+    tries = _sums(scores, lambda s: (int(hit(s)), 1))
+    if all(n == 1 for _, n in tries):
+        return rate(sum(hits for hits, _ in tries), len(tries))
+    return share(tries)
+
+
+def _sums(scores: Sequence[Score], pair: Callable[[Score], tuple[int, int]]) -> list[tuple[int, int]]:
+    """For each item, the sums of the pairs of its epochs."""
+    sums: dict[str, tuple[int, int]] = {}
+    for each in scores:
+        (a, b), (c, d) = sums.get(each.item, (0, 0)), pair(each)
+        sums[each.item] = a + c, b + d
+    return list(sums.values())
+
+
+def _mean(scores: Sequence[Score], value: Callable[[Score], float]) -> Estimate:
+    """The mean over items of their mean over epochs."""
+    values: dict[str, list[float]] = {}
+    for each in scores:
+        values.setdefault(each.item, []).append(value(each))
+    return mean([float(np.mean(tries)) for tries in values.values()])
+
+
 MEASURES: Mapping[str, Callable[[Sequence[Score]], Estimate]] = {
-    "solve_accuracy": lambda s: rate(sum(x.outcome is Outcome.SOLVED for x in s), len(s)),
-    "certified_accuracy": lambda s: rate(sum(x.certified for x in s), len(s)),
-    "backtrack_event_rate": lambda s: rate(sum(x.backtracks > 0 for x in s), len(s)),
-    "backtracks_per_item": lambda s: mean([x.backtracks for x in s]),
-    "conflict_precision": lambda s: share([(x.real_conflicts, x.conflicts) for x in s]),
-    "backtrack_validity": lambda s: share([(x.valid_backtracks, x.backtracks) for x in s]),
-    "tokens": lambda s: mean([x.tokens for x in s]),
-    "seconds": lambda s: mean([x.seconds for x in s]),
+    "solve_accuracy": lambda s: _rate(s, lambda x: x.outcome is Outcome.SOLVED),
+    "certified_accuracy": lambda s: _rate(s, lambda x: x.certified),
+    "backtrack_event_rate": lambda s: _rate(s, lambda x: x.backtracks > 0),
+    "backtracks_per_item": lambda s: _mean(s, lambda x: x.backtracks),
+    "conflict_precision": lambda s: share(_sums(s, lambda x: (x.real_conflicts, x.conflicts))),
+    "backtrack_validity": lambda s: share(_sums(s, lambda x: (x.valid_backtracks, x.backtracks))),
+    "tokens": lambda s: _mean(s, lambda x: x.tokens),
+    "seconds": lambda s: _mean(s, lambda x: x.seconds),
 }
-"""Of the scores without an error: an error says nothing of the model."""
 
 
 def measure(scores: Iterable[Score]) -> dict[str, Estimate]:

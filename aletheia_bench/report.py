@@ -69,9 +69,11 @@ def table(results: Iterable[Results], *, style: str = "simple") -> str:
 
 
 def _cell(name: str, estimate: Estimate) -> str:
-    if estimate.value is None or estimate.low is None or estimate.high is None:
+    if estimate.value is None:
         return "n/a"
-    if name in PERCENT:
+    if name in PERCENT and (estimate.low is None or estimate.high is None):
+        return f"{100 * estimate.value:.1f} % [n/a]"
+    if name in PERCENT and estimate.low is not None and estimate.high is not None:
         return f"{100 * estimate.value:.1f} % [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
     if name == "tokens":
         return f"{estimate.value:.0f}"
@@ -81,13 +83,14 @@ def _cell(name: str, estimate: Estimate) -> str:
 def compare(ours: Results, theirs: Results) -> str:
     """Two runs on the same items: who solves what the other does not, and whose completions backtrack.
 
-    Items that ended in an error on either side are left out, and counted.
+    Items that ended in an error on either side are left out, and counted. Of several epochs the first one counts.
     """
-    if {s.id for s in ours.scores} != {s.id for s in theirs.scores}:
+    first = [[s for s in r.scores if s.epoch == 0] for r in (ours, theirs)]
+    if {(s.item, s.problem) for s in first[0]} != {(s.item, s.problem) for s in first[1]}:
         raise UsageError(f"{ours.model} and {theirs.model} did not see the same items: run both with the same options.")
-    failed = {s.id for r in (ours, theirs) for s in r.scores if s.outcome is Outcome.ERROR}
-    kept = [[s for s in r.scores if s.id not in failed] for r in (ours, theirs)]
-    only_ours, only_theirs, p = mcnemar(*({s.id: s.outcome is Outcome.SOLVED for s in scores} for scores in kept))
+    failed = {s.item for scores in first for s in scores if s.outcome is Outcome.ERROR}
+    kept = [[s for s in scores if s.item not in failed] for scores in first]
+    only_ours, only_theirs, p = mcnemar(*({s.item: s.outcome is Outcome.SOLVED for s in scores} for scores in kept))
     events = [(sum(s.backtracks > 0 for s in scores), len(scores)) for scores in kept]
     return (
         f"{ours.name}: solved by {ours.model} alone {only_ours}, by {theirs.model} alone {only_theirs} "
@@ -112,12 +115,13 @@ def _json(results: Results) -> dict[str, Any]:
         metrics[f"{name}_ci95,none"] = [estimate.low, estimate.high]
         metrics[f"{name}_n,none"] = estimate.n
     config = results.config
+    items = len({s.item for s in results.scores})
     return {
         "results": {results.name: metrics},
         "outcomes": {results.name: results.outcomes},
         "first_faults": {results.name: [list(fault) for fault in results.faults]},
         "versions": {results.name: config["versions"]["task"]},
-        "n-samples": {results.name: {"original": config["run"]["limit"], "effective": len(results.scores)}},
+        "n-samples": {results.name: {"original": items, "effective": len(results.scores)}},
         "config": config,
         "hashes": config["hashes"],
     }

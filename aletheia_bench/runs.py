@@ -25,6 +25,8 @@ __all__ = ["Run", "identity"]
 
 CONFIG, SAMPLES, LOCK = "config.toml", "samples.jsonl", ".lock"
 
+NEEDED = (("run", "task"), ("run", "level"), ("card", "name"), ("versions", "task"), ("hashes", "items"))
+
 
 def identity(options: Any) -> str:
     """Eight hexadecimal digits that stand for a configuration."""
@@ -68,8 +70,9 @@ class Run:
             config = tomllib.loads((self.path / CONFIG).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise CorpusError(f"{self.path} is not a run: {CONFIG} cannot be read ({error}).") from error
-        if not isinstance(config.get("run"), dict):
-            raise CorpusError(f"{self.path} is not a run: {CONFIG} has no table [run].")
+        for table, key in NEEDED:
+            if not isinstance(config.get(table), dict) or key not in config[table]:
+                raise CorpusError(f"{self.path} is not a run: {CONFIG} has no {key} in a table [{table}].")
         return config
 
     def append(self, sample: Sample) -> None:

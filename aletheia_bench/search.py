@@ -6,8 +6,9 @@ look at a constraint is one `&` and one `bit_count`.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import chain
+from operator import or_
 
 from aletheia_plugins import (
     CSP,
@@ -97,7 +98,7 @@ def _network(
     for constraint in constraints:
         for bound in constraint.bounds(domains):
             order = [bit[pair] for pair in bound.pairs]
-            mask = sum(order)
+            mask = reduce(or_, order, 0)
             if forward and bound.limit == 1:
                 for one in order:
                     blocks[one.bit_length() - 1] |= mask ^ one
@@ -194,7 +195,8 @@ class _Search:
                 if unit is None and mask & open_:
                     unit = row, mask & open_
         if unit is None:
-            return None
+            empty = next((variable for variable, domain in self.domain.items() if not domain), None)
+            return Conflict(empty, ()) if empty else None
         row, last = unit
         barred = self.net.literals[last.bit_length() - 1]
         other = self.domain[barred.variable] & ~last
@@ -209,7 +211,7 @@ class _Search:
             return gone
         self.left = self.open & ~gone
         for variable, domain in self.domain.items():
-            if domain & self.open:
+            if domain & self.open or not domain:
                 values = self.left & domain
                 if not values:
                     return Conflict(variable, self._reasons(variable, 0))
@@ -234,7 +236,7 @@ class _Search:
         return gone
 
     def _clash(self, wrong: int) -> Conflict:
-        """Only a start state that no search reaches has two held literals that exclude each other."""
+        """Literals that exclude each other are held from the start: two equal clues, or neighbours of one colour."""
         lit = self.net.literals[_lowest(wrong)]
         if self.net.blocks[_lowest(wrong)] & self.held == 0:
             return Conflict(lit.variable, self._reasons(lit.variable, 0))
@@ -300,7 +302,7 @@ class _Search:
         bit = self.net.bit[decision.variable, decision.value]
         self.refuted |= bit
         left = self.domain[decision.variable] & ~self.refuted
-        if left and not left & (left - 1):
+        if left & self.open and not left & (left - 1):
             self._assign(self.net.literals[left.bit_length() - 1])
         else:
             self.levels[-1].append(self.net.excluded[bit.bit_length() - 1])
@@ -314,8 +316,7 @@ class _Search:
                 if lit.equal:
                     self._assign(lit)
                 else:
-                    self.refuted |= self.net.bit[lit.variable, lit.value]
-                    self.levels[-1].append(lit)
+                    self._refute(lit)
 
     def _state(self) -> State:
         return State(tuple(map(tuple, self.levels)))

@@ -42,6 +42,7 @@ def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
     if not isinstance(backend, Trainable):
         raise UsageError(f"The back-end {card.backend!r} of {card.name} cannot train; choose a card of one that can.")
     began = time.monotonic()
+    _same_course(card, course, out)
     paths = [_corpus(plan, out / "corpus", course.workers) for plan in course.plans(card.arm)]
     if not paths:
         raise UsageError(f"{card.name}: no task has a level named {' or '.join(course.levels)}.")
@@ -59,6 +60,19 @@ def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
     facts = _facts(card, course, figures, time.monotonic() - began)
     (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return replace(card, weights=out, sha256=None)
+
+
+def _same_course(card: Card, course: Course, out: Path) -> None:
+    """What is half done in `out` must have been begun with the same options; only the token budget may grow."""
+    tables = {name: {k: v for k, v in table.items() if k != "tokens"} for name, table in card.settings.items()}
+    tasks = {task.name: task.version for task in course.tasks}
+    wanted = json.dumps([card.arm, card.context, tasks, course.levels, course.count, course.seed, tables])
+    path = out / "corpus" / "options.json"
+    if path.exists() and path.read_text(encoding="utf-8") != wanted:
+        raise UsageError(f"{out} was begun with other options: train into another folder, or delete it.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        path.write_text(wanted, encoding="utf-8")
 
 
 def _corpus(plan: corpus.Plan, folder: Path, workers: int) -> Path:

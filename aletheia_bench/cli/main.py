@@ -82,14 +82,14 @@ def _defaults(config: Path) -> dict[str, Any]:
         raise AletheiaError(f"{config} is not a readable config file: {error}") from error
     aliases = {"task": "tasks", "level": "levels"}
     lists = ("tasks", "levels")
-    tables = {name: table for name, table in content.items() if isinstance(table, dict)}
-    return {
-        command: {
-            aliases.get(key, key): [value] if aliases.get(key, key) in lists and isinstance(value, str) else value
-            for key, value in table.items()
-        }
-        for command, table in tables.items()
-    }
+    found: dict[str, Any] = {}
+    for command in main.commands.keys() & content.keys():
+        options = {aliases.get(key, key): value for key, value in content[command].items()}
+        known = [param.name for param in main.commands[command].params if param.name]
+        for key in options.keys() - set(known):
+            raise UnknownNameError(f"option of {command}", key, known)
+        found[command] = {k: [v] if k in lists and isinstance(v, str) else v for k, v in options.items()}
+    return found
 
 
 @main.command()

@@ -1,6 +1,7 @@
 """What `run` and `score` do with their options."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import click
 from aletheia_bench import cards, report
 from aletheia_bench.cli.building import chosen_tasks, known_level, student
 from aletheia_bench.cli.options import names
-from aletheia_bench.evaluation import Options, run as evaluate
+from aletheia_bench.evaluation import Options, prepare, run as evaluate
 from aletheia_bench.measures import Outcome
 from aletheia_bench.runs import Run, identity
 from aletheia_plugins import Card, Task, UnknownNameError, UsageError
@@ -34,14 +35,16 @@ def run(
 ) -> bool:
     """Run every card on every task and level and print the tables; whether too many items ended in an error."""
     work = list(_work(chosen_tasks(plugins, names(tasks)), names(levels), options["items"]))
+    students = _students(plugins, model, arm, control=control)
+    given = {key: options[key] for key in ("seed", "limit")}
+    items = [prepare(task, level, **given, path=options["items"]) for task, level in work]
     results = []
-    for card in _students(plugins, model, arm, control=control):
+    for card in students:
         ready = _ready(plugins, card, out)
-        loaded = plugins.backend(ready.backend).open(ready)
-        for task, level in work:
-            chosen = _options(ready, task, level, options)
-            results.append(evaluate(chosen, ready, loaded, plugins, out, fresh=fresh))
-        loaded.close()
+        with closing(plugins.backend(ready.backend).open(ready)) as loaded:
+            for (task, level), problems in zip(work, items, strict=True):
+                chosen = _options(ready, task, level, options)
+                results.append(evaluate(chosen, problems, ready, loaded, plugins, out=out, fresh=fresh))
     _print(results)
     errors = sum(s.outcome is Outcome.ERROR for r in results for s in r.scores)
     return errors > fail_on_error * sum(len(r.scores) for r in results)

@@ -89,14 +89,17 @@ class Solution:
 
 @dataclass(frozen=True, slots=True)
 class AtMost:
-    """At most `limit` of these (variable, value) pairs may hold together: all that a search needs to know."""
+    """At most `limit` of these (variable, value) pairs, all different, may hold: all that a search needs to know."""
 
     limit: int
     pairs: tuple[tuple[str, str], ...]
 
 
 class Constraint(Protocol):
-    """Something an assignment can falsify. `name` is how a trace cites it: words separated by single spaces."""
+    """Something an assignment can falsify: hashable, compared by content.
+
+    `name` is how a trace cites it: words separated by single spaces.
+    """
 
     @property
     def name(self) -> str: ...

@@ -13,6 +13,8 @@ from aletheia_plugins import ProblemFileError, UnknownNameError, Verdict
 
 __all__ = ["PRIME", "Levels", "digest", "satisfy", "whole_number"]
 
+LONGEST = 7
+"""Digits of the largest number that a file may write: more than fit into memory as variables are a mistake."""
 PRIME = (1 << 61) - 1
 """Colours of a refinement are numbers below this one."""
 
@@ -51,7 +53,7 @@ def digest(*parts: object) -> str:
 def whole_number(word: str, line: int, what: str) -> int:
     """The number that `word` writes in plain digits, perhaps negative."""
     digits = word.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit()):
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= LONGEST):
         raise ProblemFileError(f"expected {what}, found {word!r}", line)
     return int(word)
 

@@ -320,6 +320,8 @@ def bar_removed(rng, lines, csp):
 def shuffled_state(rng, lines, csp):
     def change(line):
         keyword, *words = line.split(" ")
+        if not words:
+            return line
         one, other = rng.randrange(len(words)), rng.randrange(len(words))
         words[one], words[other] = words[other], words[one]
         return " ".join([keyword, *words])

@@ -237,7 +237,8 @@ FILES = {
     "names.toml": 'name = "a"\nbackend = "hf"\n[data]\ntasks = [1]\n',
     "config/config.toml": "[x]\na = 1\n",
     "config/samples.jsonl": "",
-    "unknown/config.toml": '[run]\ntask = "sta"\nlevel = "tiny"\n',
+    "unknown/config.toml": '[run]\ntask = "sta"\nlevel = "tiny"\n[card]\nname = "m"\n[versions]\ntask = "1"\n'
+    '[hashes]\nitems = ""\n',
     "unknown/samples.jsonl": "",
     "task.toml": "[run]\ntask = 5\n",
     "limit.toml": '[run]\ntask = "sat"\nlimit = "many"\n',
@@ -271,7 +272,7 @@ FILES = {
         ("verify number.jsonl", 1, "number.jsonl:1: expected a JSON object, got int."),
         ("verify record.jsonl", 1, "record.jsonl:1: no 'arm': this is no trace file, or a damaged one."),
         ("score .", 1, ". is not a run: config.toml cannot be read"),
-        ("score config", 1, "config is not a run: config.toml has no table [run]."),
+        ("score config", 1, "config is not a run: config.toml has no task in a table [run]."),
         ("score unknown", 2, "There is no task 'sta'. Did you mean sat?"),
         ("train --model hf:. -o out", 2, "does not say what to train on: give --task, --level and -n."),
         ("train --model aletheia-tiny -o text/out --task sat --level tiny -n 1 --workers 1", 1, "text"),
@@ -364,7 +365,8 @@ def test_a_run_trains_the_student_and_prints_a_table(toy):
     header, _, row = result.stdout.splitlines()
     assert header.split()[:3] == ["task", "model", "n"]
     assert row.split()[:3] == ["coloring-tiny", "toy", "3"]
-    trained = json.loads((folder / "out" / "students" / "toy" / "training.json").read_text())
+    (facts,) = (folder / "out" / "students").glob("toy-*/training.json")
+    trained = json.loads(facts.read_text())
     assert 30_000 <= trained["tokens"] < 34_000
     (path,) = runs(folder)
     assert {"config.toml", "samples.jsonl", "results.json", "results.csv", "report.md"} <= {

@@ -28,7 +28,7 @@ def a_score(name: str, outcome: Outcome = Outcome.SOLVED, **other) -> Score:
         "tokens": 100,
         "seconds": 0.25,
     }
-    return Score(name, outcome, **figures | other)
+    return Score(name, "", 0, outcome, **figures | other)
 
 
 def results(*scores: Score, model: str = "toy") -> Results:

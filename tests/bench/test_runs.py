@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from aletheia_bench.contexts import examples
-from aletheia_bench.evaluation import Options, run
+from aletheia_bench.evaluation import Options, prepare, run
 from aletheia_bench.items import generated
 from aletheia_bench.report import Results, write
 from aletheia_bench.runs import Run, identity
@@ -56,7 +56,9 @@ class Interrupted(Playback):
 
 
 def evaluated(out: Path, options: Options = OPTIONS, model=None, *, fresh: bool = False) -> Results:
-    return run(options, CARD, model or Playback(KNOWN), PLUGINS, out, fresh=fresh)
+    given = {"seed": options.seed, "limit": options.limit, "path": Path(options.items) if options.items else None}
+    items = prepare(PLUGINS.task(options.task), options.level, **given)
+    return run(options, items, CARD, model or Playback(KNOWN), PLUGINS, out=out, fresh=fresh)
 
 
 def only_run(out: Path) -> Path:
@@ -152,9 +154,10 @@ def test_other_weights_and_other_item_files_are_another_directory(tmp_path):
         evaluated(tmp_path, replace(OPTIONS, items=str(items), level="g"))
     weights = tmp_path / "weights"
     weights.write_text("1")
-    run(OPTIONS, replace(CARD, weights=weights), Playback([]), PLUGINS, tmp_path, fresh=False)
+    items = prepare(PLUGINS.task("coloring"), "tiny", seed=0, limit=LIMIT, path=None)
+    run(OPTIONS, items, replace(CARD, weights=weights), Playback([]), PLUGINS, out=tmp_path, fresh=False)
     weights.write_text("2")
-    run(OPTIONS, replace(CARD, weights=weights), Playback([]), PLUGINS, tmp_path, fresh=False)
+    run(OPTIONS, items, replace(CARD, weights=weights), Playback([]), PLUGINS, out=tmp_path, fresh=False)
     assert len(list((tmp_path / "toy").iterdir())) == 4
 
 

@@ -90,7 +90,7 @@ def test_the_card_returns_with_its_new_weights_and_facts_are_beside_them(card, t
 
 def test_a_second_call_builds_no_corpus_again(card, tmp_path):
     train(card, Rote(), COURSE, tmp_path / "out")
-    corpora = sorted((tmp_path / "out" / "corpus").iterdir())
+    corpora = sorted((tmp_path / "out" / "corpus").glob("*.jsonl"))
     before = [path.stat().st_mtime_ns for path in corpora]
     train(card, Rote(), COURSE, tmp_path / "out")
     assert [path.stat().st_mtime_ns for path in corpora] == before

@@ -23,7 +23,8 @@ class _Row:
     prompt: list[int]
     tokens: list[int] = field(default_factory=list)
     random: torch.Generator | None = None
-    finish: OneOf["stop", "length"] | None = None
+    finish: OneOf["stop", "length", "error"] | None = None
+    error: str = ""
 
 
 class HFModel:
@@ -52,7 +53,7 @@ class HFModel:
         began = time.monotonic()
         fit = [row for row in rows if len(row.prompt) < self.limit]
         if fit:
-            self._write(fit)
+            self._try(fit)
         seconds = (time.monotonic() - began) / len(rows)
         return [self._completion(row, seconds) for row in rows]
 
@@ -69,6 +70,20 @@ class HFModel:
 
     def close(self) -> None:
         self.queue.clear()
+
+    def _try(self, rows: list[_Row]) -> None:
+        """Write a batch; one that does not fit into memory is written in halves, and one row that fails is an error."""
+        try:
+            self._write(rows)
+        except RuntimeError as error:  # torch.OutOfMemoryError is one
+            for row in rows:
+                row.tokens.clear()
+                row.finish = None
+            if len(rows) > 1:
+                self._try(rows[: len(rows) // 2])
+                self._try(rows[len(rows) // 2 :])
+            else:
+                rows[0].finish, rows[0].error = "error", str(error)
 
     @torch.inference_mode()
     def _write(self, rows: list[_Row]) -> None:
@@ -119,4 +134,4 @@ class HFModel:
     def _completion(self, row: _Row, seconds: float) -> Completion:
         """A row that never began, since its prompt fills the context, ends as one that ran out of room."""
         tokens, finish = tuple(row.tokens), row.finish or "length"
-        return Completion(row.request.id, self._text(row), tokens, len(row.prompt), finish, seconds)
+        return Completion(row.request.id, self._text(row), tokens, len(row.prompt), finish, seconds, row.error)
