@@ -358,6 +358,11 @@ def everything(path: Path) -> dict[Path, bytes]:
     return {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
+def trained(folder: Path) -> Path:
+    (student,) = (folder / "out" / "students").iterdir()
+    return student
+
+
 def test_a_run_trains_the_student_and_prints_a_table(toy):
     folder, result = toy
     assert result.exit_code == 0
@@ -365,9 +370,8 @@ def test_a_run_trains_the_student_and_prints_a_table(toy):
     header, _, row = result.stdout.splitlines()
     assert header.split()[:3] == ["task", "model", "n"]
     assert row.split()[:3] == ["coloring-tiny", "toy", "3"]
-    (facts,) = (folder / "out" / "students").glob("toy-*/training.json")
-    trained = json.loads(facts.read_text())
-    assert 30_000 <= trained["tokens"] < 34_000
+    facts = json.loads((trained(folder) / "training.json").read_text())
+    assert 30_000 <= facts["tokens"] < 34_000
     (path,) = runs(folder)
     assert {"config.toml", "samples.jsonl", "results.json", "results.csv", "report.md"} <= {
         file.name for file in path.iterdir()
@@ -427,7 +431,7 @@ def test_a_fresh_run_gives_the_same_samples_but_for_the_time_they_took(toy):
 
 def test_a_trained_student_is_a_model_by_its_folder(toy, run):
     folder, _ = toy
-    result = run("run", "--task", "coloring", "--limit", "1", "--model", f"hf:{folder / 'out' / 'students' / 'toy'}")
+    result = run("run", "--task", "coloring", "--limit", "1", "--model", f"hf:{trained(folder)}")
     assert result.exit_code == 0
     assert "hf-" in result.stdout
 
@@ -435,6 +439,6 @@ def test_a_trained_student_is_a_model_by_its_folder(toy, run):
 def test_a_malformed_item_stops_a_run_before_it_begins_with_file_and_line(toy, run, tmp_path):
     folder, _ = toy
     (tmp_path / "bad.col").write_text("p edge 2 1\ne 1 x\n")
-    model = f"hf:{folder / 'out' / 'students' / 'toy'}"
+    model = f"hf:{trained(folder)}"
     message = said(run("run", "--task", "coloring", "--items", "bad.col", "--model", model), 2)
     assert message.startswith("bad.col:2: ")

@@ -210,9 +210,11 @@ def test_a_new_hash_does_not_hide_a_wrong_trace():
     wrong = right.replace("answer: SAT r1c1=", "answer: SAT r1c1=0")
     assert verify(resealed(completion=wrong), Sudoku()).startswith(f"line {right.count(chr(10))}: ")
     assert verify(resealed(completion=""), Sudoku()) == "line 1: ends without an answer: "
-    assert verify(resealed(prompt="sudoku 4\n"), Sudoku()) == "the prompt is not that of the problem"
+    assert (
+        verify(resealed(prompt="sudoku 4\n"), Sudoku()) == "the prompt or the canonical form is not that of the problem"
+    )
     wrong = resealed(arm="answer", completion="answer: UNSAT\n")
-    assert verify(wrong, Sudoku()) == "the answer is not that of the verified trace"
+    assert verify(wrong, Sudoku()) == "the completion is not what the arm 'answer' makes of the verified trace"
 
 
 @pytest.mark.parametrize(

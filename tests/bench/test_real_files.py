@@ -15,14 +15,12 @@ from aletheia_tasks.sudoku import Sudoku
 
 SMALL = 25
 """Vertices of the graphs that are tried."""
-LONG = ("myciel4", 4), ("queen5_5", 4)
-"""Graphs and colours whose traces take more than a second or two."""
 
 
 def verified(task, problem, verdict):
     """Steps of the trace of a problem that is known to have this verdict, and the processor seconds that it took."""
     start = time.process_time()
-    trace = search(task.csp(problem), max_steps=10**7)
+    trace = search(task.csp(problem), max_steps=10**6)
     found = review(task, problem, render(trace))
     assert trace.verdict is verdict
     assert found.valid, found.judgements[found.first_fault]
@@ -64,15 +62,6 @@ def test_some_published_puzzles_have_verified_traces(instances, name, every):
         verified(Sudoku(), problem, Verdict.SAT)
 
 
-def test_most_small_graphs_have_verified_traces_with_and_without_a_colouring(instances):
-    shown = 0
-    for key, problem, verdict in colourings(instances):
-        if key not in LONG:
-            verified(Coloring(), problem, verdict)
-            shown += 1
-    assert shown == 12
-
-
 @pytest.mark.heavy
 def test_every_uniform_formula_of_twenty_variables_has_a_verified_trace(instances):
     problems = formulas(instances, "uf20-91")
@@ -93,7 +82,10 @@ def test_every_published_puzzle_has_a_verified_trace(instances, name, count):
     report(f"all of {name}", tuple(map(sum, zip(*figures, strict=True))))
 
 
-@pytest.mark.heavy
 def test_every_small_graph_has_a_verified_trace_with_and_without_a_colouring(instances):
+    """The longest is of myciel4 with 4 colours: some 44,000 steps."""
+    shown = 0
     for (name, colours), problem, verdict in colourings(instances):
         report(f"{name} with {colours} colours, {verdict}", verified(Coloring(), problem, verdict))
+        shown += 1
+    assert shown == 14
