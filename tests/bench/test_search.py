@@ -336,9 +336,15 @@ def test_from_a_state_with_exclusions_the_verdict_is_that_without_those_values(c
     assert trace.verdict is (Verdict.SAT if possible else Verdict.UNSAT)
 
 
-@pytest.mark.xfail(reason="unit propagation does not look at exclusions", raises=AssertionError)
+UNHEEDED = pytest.mark.xfail(reason="unit propagation overlooks a start that excludes every value")
+
+
 @pytest.mark.parametrize(
-    ("root", "answer"), [(("a!=0",), Answer(Verdict.SAT, words("a=1"))), (("a!=0", "a!=1"), Answer(Verdict.UNSAT))]
+    ("root", "answer"),
+    [
+        (("a!=0",), Answer(Verdict.SAT, words("a=1"))),
+        pytest.param(("a!=0", "a!=1"), Answer(Verdict.UNSAT), marks=UNHEEDED),
+    ],
 )
 def test_unit_propagation_heeds_exclusions_of_its_start(root, answer):
     csp = CSP({"a": BIT}, (), "unit")
@@ -381,7 +387,6 @@ def test_a_value_that_the_state_both_holds_and_excludes_is_a_conflict(exclusions
     assert search(graph, start=State((words("v1=1", *exclusions),))).verdict is Verdict.UNSAT
 
 
-@pytest.mark.xfail(reason="a variable without values never becomes open")
 @pytest.mark.parametrize("propagation", ["unit", "forward"])
 def test_a_variable_that_has_no_values_at_all_is_a_conflict(propagation):
     assert search(CSP({"a": ()}, (), propagation)).verdict is Verdict.UNSAT
