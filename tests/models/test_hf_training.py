@@ -138,7 +138,7 @@ def test_a_checkpoint_of_another_student_is_refused(fit, student, tmp_path, othe
     with pytest.raises(ModelFileError) as caught:
         fit(student(**other), CAREFUL)
     assert str(caught.value).startswith(f"The checkpoint in {tmp_path / 'checkpoint'} belongs to another student: ")
-    assert str(caught.value).endswith("): train into another folder, or delete it.")
+    assert str(caught.value).endswith(": train into another folder, or delete it.")
 
 
 # --- recipes and students ---
