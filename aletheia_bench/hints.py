@@ -12,11 +12,10 @@ from dataclasses import replace
 
 from aletheia_bench.search import outlook
 from aletheia_bench.text import parse
-from aletheia_plugins import CSP, Decide, Example, Imply, Literal, State
+from aletheia_plugins import CSP, WORD, Decide, Example, Imply, Literal, State
 
 __all__ = ["hinted"]
 
-WORD = re.compile(r"\n| ?[^ \n]+")
 NAME = re.compile(r"\w+$")
 
 

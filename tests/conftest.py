@@ -1,11 +1,13 @@
-"""What all tests share: no deadlines on a busy machine, and proof of which copy of the packages is tested."""
+"""What all tests share: no deadlines on a busy machine, instances made by others, proof of which copy is tested."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+ROOT = Path(__file__).parents[1]
 PACKAGES = ["aletheia_bench", "aletheia_plugins", "aletheia_tasks", "aletheia_models"]
 
 hypothesis.settings.register_profile("local", deadline=None)
@@ -26,3 +28,13 @@ def pytest_configure(config: pytest.Config) -> None:
         origin = Path(spec.origin if spec and spec.origin else "nowhere").resolve()
         if folder.resolve() not in origin.parents:
             raise pytest.UsageError(f"{package} comes from {origin}, not from {folder}")
+
+
+@pytest.fixture(scope="session")
+def instances() -> Path:
+    """A folder with sat/, coloring/ and sudoku/: ALETHEIA_INSTANCES, or one beside the repository."""
+    named = os.environ.get("ALETHEIA_INSTANCES")
+    for folder in [Path(named)] if named else sorted(ROOT.glob("../*/data")):
+        if all((folder / task).is_dir() for task in ("sat", "coloring", "sudoku")):
+            return folder
+    pytest.skip("no folder of instances: set ALETHEIA_INSTANCES")

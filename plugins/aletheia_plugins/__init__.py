@@ -16,6 +16,7 @@ from aletheia_plugins.hookspecs import hookimpl
 from aletheia_plugins.loading import PluginReport, Plugins, load_plugins
 from aletheia_plugins.values import (
     CSP,
+    WORD,
     AllDifferent,
     Answer,
     Assignment,
@@ -44,6 +45,7 @@ from aletheia_plugins.values import (
 
 __all__ = [
     "CSP",
+    "WORD",
     "AletheiaError",
     "AllDifferent",
     "Answer",

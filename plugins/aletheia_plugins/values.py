@@ -4,6 +4,7 @@ Knows nothing of text, search, files or models. Everything is frozen and slotted
 """
 
 import enum
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,6 +13,7 @@ from typing import Any, Literal as OneOf, Protocol
 
 __all__ = [
     "CSP",
+    "WORD",
     "AllDifferent",
     "Answer",
     "Assignment",
@@ -228,6 +230,10 @@ class Trace:
 # --- models ---
 
 
+WORD = re.compile(r"\n| ?[^ \n]+")
+"""A word of a prompt or a trace, with the space before it; a newline is a word too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """One training example: loss on `completion`; on the prompt only where there is a hint, if the recipe wants it."""
@@ -235,7 +241,7 @@ class Example:
     prompt: str
     completion: str
     hints: tuple[tuple[int, str], ...] = ()
-    """(n, word): what could be said at the n-th word of the prompt, where a newline is a word too."""
+    """(n, word): what could be said at the n-th `WORD` of the prompt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ import pytest
 
 from aletheia_bench.contexts import examples
 from aletheia_bench.corpus import Plan, make
-from aletheia_bench.hints import WORD, hinted
+from aletheia_bench.hints import hinted
 from aletheia_bench.text import parse_line
-from aletheia_plugins import Conflict, Example, Imply, load_plugins
+from aletheia_plugins import WORD, Conflict, Example, Imply, load_plugins
 
 TASKS = load_plugins([]).tasks
 

@@ -10,8 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from aletheia_models.hf.tokenizer import WORD
-from aletheia_plugins import Example, ModelFileError
+from aletheia_plugins import WORD, Example, ModelFileError
 
 __all__ = ["Batch", "batches"]
 

@@ -4,17 +4,17 @@ Byte-level BPE without merges, so that any text can be encoded and decoded exact
 before it, is an added token. llama.cpp carries such tokens as user-defined ones.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-__all__ = ["END", "PAD", "WORD", "build_tokenizer"]
+from aletheia_plugins import WORD
+
+__all__ = ["END", "PAD", "build_tokenizer"]
 
 END, PAD = "<|end|>", "<|pad|>"
-WORD = re.compile(r"\n| ?[^ \n]+")
 
 
 def build_tokenizer(texts: Iterable[str], *, min_count: int = 2, max_words: int = 16_384) -> PreTrainedTokenizerFast:
