@@ -9,16 +9,17 @@ control = "..."                 max_tokens = 4096
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args
 
 from aletheia_bench.arms import arm
-from aletheia_plugins import Card, ContextKind, MissingError, ModelFileError, UnknownNameError
+from aletheia_plugins import Card, ContextKind, MissingError, ModelFileError, UnknownNameError, UsageError
 from aletheia_plugins.loading import Plugins
 
-__all__ = ["digest", "find", "read", "verify"]
+__all__ = ["digest", "find", "override", "read", "verify"]
 
 PLAIN: Mapping[str, type] = {
     "name": str, "backend": str, "context": str, "arm": str, "control": str, "max_tokens": int,
@@ -74,6 +75,25 @@ def read(path: Path) -> Card:
         count=data.get("count", 0),
         settings=settings,
     )
+
+
+def override(card: Card, options: Iterable[str]) -> Card:
+    """The card with other options of its back-end, each written TABLE.OPTION=VALUE, the value as in TOML or a word."""
+    settings = {name: dict(table) for name, table in card.settings.items()}
+    for option in options:
+        place, equals, value = option.partition("=")
+        table, dot, name = place.partition(".")
+        if not (equals and dot and name):
+            raise UsageError(
+                f"{option!r} is no option of a card; expected TABLE.OPTION=VALUE: training.tokens=1000000."
+            )
+        if table not in settings:
+            raise UnknownNameError(f"table of {card.name}", table, settings)
+        try:
+            settings[table][name] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            settings[table][name] = value
+    return replace(card, settings=settings)
 
 
 def _check(path: Path, part: Any, known: Mapping[str, type], where: str) -> None:

@@ -115,9 +115,7 @@ class Checker:
         kind = type(step)
         if not self._known(MENTIONED[kind](step)):
             return Judgement(line, step, Fault.UNKNOWN)
-        fault = Fault.PLACE if self._misplaced(step) else None
-        if fault is None or kind is Conflict:  # a conflict that stands in the wrong place may be none besides
-            fault = JUDGE[kind](self, step) or fault
+        fault = Fault.PLACE if self._misplaced(step) else JUDGE[kind](self, step)
         BELIEVE[kind](self, step)
         return Judgement(line, step, fault)
 

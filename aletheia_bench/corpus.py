@@ -29,12 +29,14 @@ from aletheia_plugins import (
     Trace,
     Verdict,
     belongs,
+    generator,
 )
 
 __all__ = ["Plan", "Record", "Rejected", "build", "digest", "make", "read", "verify"]
 
 START = b'{"id":"'
 """How a record begins, also one that was only half written."""
+MAX_STEPS = 20_000
 CHUNK = 4
 """Problems that a worker process takes at a time."""
 
@@ -74,7 +76,7 @@ class Plan:
     seed: int = 0
     arm: str = "backtracking"
     shard: tuple[int, int] = (0, 1)
-    max_steps: int = 20_000
+    max_steps: int = MAX_STEPS
 
     def indices(self) -> range:
         return range(self.shard[0], self.count, self.shard[1])
@@ -101,11 +103,11 @@ def make(plan: Plan, index: int) -> Record | None:
     canonical = task.canonical(problem)
     if not belongs(canonical, plan.split):
         raise CorpusError(f"{plan.id(index)} does not belong to the {plan.split} split: a defect of task {task.name}.")
-    trace = search(task.csp(problem), max_steps=plan.max_steps)
+    native = task.dumps(problem)
+    trace = _search(task, problem, native, plan.max_steps)
     if trace.verdict is Verdict.UNKNOWN:
         return None
     text = render(trace)
-    native = task.dumps(problem)
     shown = text if plan.arm == "backtracking" else render(arm(plan.arm)(trace))
     record: Record = {
         "id": plan.id(index),
@@ -130,6 +132,14 @@ def make(plan: Plan, index: int) -> Record | None:
         raise Rejected(Record(**{**record, "completion": text}), _first(found))
     record["sha256"] = digest(record)
     return record
+
+
+def _search(task: Task[Any], problem: Any, native: str, max_steps: int) -> Trace:
+    """A search that takes any of the steps that are equally good, the same ones for the same problem.
+
+    A student need not learn which of them is the first, and sees them all alike.
+    """
+    return search(task.csp(problem), rng=generator("search", native), max_steps=max_steps)
 
 
 def difficulty(trace: Trace) -> dict[str, int | str]:
@@ -258,7 +268,7 @@ def verify(record: Record, task: Task[Any]) -> str | None:
     found = review(task, problem, record["completion"])
     if record["arm"] == "backtracking":
         return None if found.valid else _first(found)
-    if render(arm(record["arm"])(search(task.csp(problem)))) != record["completion"]:
+    if render(arm(record["arm"])(_search(task, problem, record["problem"], MAX_STEPS))) != record["completion"]:
         return f"the completion is not what the arm {record['arm']!r} makes of the verified trace"
     return None
 

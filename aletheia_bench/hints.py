@@ -4,15 +4,20 @@ A causal model reads each word of the problem after the state, and could say at 
 value of a variable, or that a constraint (or a variable, by its constraints) is in conflict or implies something. Its
 outputs there are not used. Training them too gives every word of the problem something to learn, where the completion
 alone has a single decision for all of them.
+
+A hint is due after a layer that the recipe names, so that the layers above can use it. A preview is due at the end: the
+name that the next step could give if the problem ended there, so that finding and copying a name is practised at every
+name, and not once a turn.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from random import Random
 
 from aletheia_bench.search import outlook
 from aletheia_bench.text import parse
-from aletheia_plugins import CSP, WORD, Decide, Example, Imply, Literal, State
+from aletheia_plugins import CSP, WORD, Decide, Example, Imply, Literal, State, generator
 
 __all__ = ["hinted"]
 
@@ -20,12 +25,14 @@ NAME = re.compile(r"\w+$")
 
 
 def hinted(example: Example, problem: str, csp: CSP) -> Example:
-    """The example with a hint for each word of its problem, if the state stands before the problem."""
+    """The example with hints and previews for the words of its problem, if the state stands before the problem."""
     segment, found, _ = example.prompt.partition(problem)
     if not segment or not found:
         return example
     said = outlook(csp, _state(segment))
-    return replace(example, hints=tuple(_hints(said, len(WORD.findall(segment)), problem)))
+    hints = tuple(_hints(said, len(WORD.findall(segment)), problem))
+    words = WORD.findall(example.prompt)
+    return replace(example, hints=hints, previews=tuple(_previews(hints, words, generator(example.prompt))))
 
 
 def _hints(said: Mapping[str, str], start: int, problem: str) -> Iterator[tuple[int, str]]:
@@ -40,6 +47,16 @@ def _hints(said: Mapping[str, str], start: int, problem: str) -> Iterator[tuple[
         if name and hint:
             whole = name.group() == word.strip()
             yield place, hint if whole or hint.startswith(" ") else "decide"
+
+
+def _previews(hints: Sequence[tuple[int, str]], words: Sequence[str], rng: Random) -> Iterator[tuple[int, str]]:
+    """At each name, one that a step could name if the problem ended there: of a conflict, or else of an implication."""
+    names: dict[str, list[str]] = {"conflict": [], "imply": []}
+    for place, hint in hints:
+        if hint in names:
+            names[hint].append(words[place])
+        if found := names["conflict"] or names["imply"]:
+            yield place, rng.choice(found)
 
 
 def _state(segment: str) -> State:

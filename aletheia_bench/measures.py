@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from aletheia_bench.checker import Fault, Judgement, Review, review
+from aletheia_bench.checker import Judgement, Review, review
 from aletheia_bench.evaluate import Sample
 from aletheia_plugins import Answer, Backtrack, Conflict, State, Task, Verdict
 
@@ -60,7 +60,7 @@ def score(task: Task[Any], sample: Sample) -> Score:
     found = review(task, problem, sample["completion"])
     judged = found.judgements
     outcome = _outcome(task, problem, sample, found)
-    conflicts = [j for j in judged if isinstance(j.step, Conflict) and j.fault is not Fault.PLACE]
+    conflicts = [j for j in judged if isinstance(j.step, Conflict)]
     faults = tuple((_word(j), str(j.fault)) for j in judged if j.fault)
     return Score(
         item=sample["id"],

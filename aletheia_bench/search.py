@@ -4,11 +4,13 @@ Knows bounds and bits, not tasks or text. A set of literals is an int, one bit a
 look at a constraint is one `&` and one `bit_count`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from itertools import chain
 from operator import or_
+from random import Random
+from typing import TypeVar
 
 from aletheia_plugins import (
     CSP,
@@ -45,11 +47,19 @@ def input_order(choices: Mapping[str, Sequence[str]]) -> tuple[str, str]:
 
 
 def search(
-    csp: CSP, *, start: State | None = None, heuristic: Heuristic = smallest_domain, max_steps: int = 100_000
+    csp: CSP,
+    *,
+    start: State | None = None,
+    heuristic: Heuristic = smallest_domain,
+    rng: Random | None = None,
+    max_steps: int = 100_000,
 ) -> Trace:
-    """The trace of the whole search from `start` (default: what is given), cut off after `max_steps`."""
+    """The trace of the whole search from `start` (default: what is given), cut off after `max_steps`.
+
+    Where several steps or reasons are equally good, the first is taken; with `rng`, any of them.
+    """
     steps: list[Step] = []
-    for step in _Search(csp, heuristic).run(start):
+    for step in _Search(csp, heuristic, rng).run(start):
         steps.append(step)
         if len(steps) >= max_steps:
             break
@@ -126,14 +136,16 @@ class _Search:
     variables; `left`: of those, the ones that propagation allows.
     """
 
-    def __init__(self, csp: CSP, heuristic: Heuristic) -> None:
-        self.csp, self.heuristic = csp, heuristic
+    def __init__(self, csp: CSP, heuristic: Heuristic, rng: Random | None = None) -> None:
+        self.csp, self.heuristic, self.rng = csp, heuristic, rng
         forward = csp.propagation == "forward"
         values = tuple(dict.fromkeys(chain.from_iterable(csp.domains.values())))
         build = _cached_network if forward else _network
         self.net = build(tuple(csp.domains), values, csp.constraints, forward=forward)
         self.look = self._forward if forward else self._unit
-        self.domain = {v: sum([self.net.bit[v, value] for value in values]) for v, values in csp.domains.items()}
+        self.rows = shuffled(self.net.rows, rng)
+        """In the order in which they are looked at, as are the variables in `domain`."""
+        self.domain = {v: sum([self.net.bit[v, value] for value in csp.domains[v]]) for v in shuffled(csp.domains, rng)}
         if not forward and any(len(values) > 2 for values in csp.domains.values()):
             raise ValueError("unit propagation needs variables of at most two values; use propagation='forward'")
         self.levels: list[list[Literal]] = [[]]
@@ -187,7 +199,7 @@ class _Search:
         """The first falsified row, else the first that leaves one literal no choice."""
         held, open_, unit = self.held, self.open, None
         self.left = open_
-        for mask, limit, row in self.net.rows:
+        for mask, limit, row in self.rows:
             count = (mask & held).bit_count()
             if count >= limit:
                 if count > limit:
@@ -227,7 +239,7 @@ class _Search:
         gone = self.blocked | self.refuted
         if gone & self.held:
             return self._clash(gone & self.held)
-        for mask, limit, row in self.net.rows:
+        for mask, limit, row in self.rows:
             count = (mask & self.held).bit_count()
             if count > limit:
                 return Conflict(row.name, self._cited(row))
@@ -261,19 +273,26 @@ class _Search:
         if self.refuted & bit:
             return (self.net.excluded[index],)
         if blocker := self.net.blocks[index] & self.held:
-            return (self.net.literals[_lowest(blocker)],)
-        rows = ((mask & self.held).bit_count() >= limit and row for mask, limit, row in self.net.rows if mask & bit)
+            return (self.net.literals[self._any(blocker)],)
+        rows = ((mask & self.held).bit_count() >= limit and row for mask, limit, row in self.rows if mask & bit)
         return self._cited(next(row for row in rows if row))
 
     def _cited(self, row: _Row) -> tuple[Literal, ...]:
         return tuple([self.net.literals[bit.bit_length() - 1] for bit in row.order if bit & self.held])
 
+    def _any(self, bits: int) -> int:
+        """The place of one of the bits: the lowest, or with `rng` any."""
+        if self.rng is None or not bits & (bits - 1):
+            return _lowest(bits)
+        return self.rng.choice([place for place in range(bits.bit_length()) if bits >> place & 1])
+
     # --- moving ---
 
     def _choose(self) -> Decide:
         choices = {}
-        for variable, values in self.csp.domains.items():
-            if self.domain[variable] & self.left:
+        for variable, domain in self.domain.items():
+            if domain & self.left:
+                values = self.csp.domains[variable]
                 choices[variable] = [value for value in values if self.net.bit[variable, value] & self.left]
         return Decide(self._literal(*self.heuristic(choices)))
 
@@ -332,6 +351,17 @@ class _Search:
 def given(domains: Domains) -> State:
     """The state before the first step: the variables that have one value only."""
     return State((tuple(Literal(variable, values[0]) for variable, values in domains.items() if len(values) == 1),))
+
+
+T = TypeVar("T")
+
+
+def shuffled(things: Iterable[T], rng: Random | None) -> list[T]:
+    """In another order if there is an `rng`."""
+    found = list(things)
+    if rng:
+        rng.shuffle(found)
+    return found
 
 
 def _lowest(bits: int) -> int:

@@ -88,11 +88,12 @@ def train(
     levels: Sequence[tuple[str, ...]],
     arm: str | None,
     count: int | None,
+    overrides: Sequence[str],
     out: Path,
     seed: int,
     workers: int,
 ) -> None:
-    card = cards.find(plugins, model)
+    card = cards.override(cards.find(plugins, model), overrides)
     card = replace(
         card,
         arm=arm or card.arm,

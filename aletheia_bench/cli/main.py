@@ -153,6 +153,8 @@ def verify(ctx: click.Context, /, files: tuple[Path, ...]) -> None:
 @option("--level", "--levels", "levels", type=Names(), multiple=True, help="Level or levels.  [default: the card's]")
 @option("--arm", default=None, help="What the student sees of each trace.  [default: the card's]")
 @option("-n", "--count", type=click.IntRange(1), default=None, help="Problems of each.  [default: the card's]")
+@option("-M", "--set", "overrides", multiple=True, metavar="TABLE.OPTION=VALUE",
+        help="Another value in a table of the card, such as training.tokens=1000000.")  # fmt: skip
 @option("-o", "--out", type=folder(), required=True, help="Where the weights land.")
 @SEED
 @WORKERS

@@ -242,6 +242,8 @@ class Example:
     completion: str
     hints: tuple[tuple[int, str], ...] = ()
     """(n, word): what could be said at the n-th `WORD` of the prompt."""
+    previews: tuple[tuple[int, str], ...] = ()
+    """(n, word): a name that the completion could give if the prompt ended at its n-th word."""
 
 
 @dataclass(frozen=True, slots=True)

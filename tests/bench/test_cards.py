@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from aletheia_bench.cards import digest, find, read, verify
-from aletheia_plugins import MissingError, ModelFileError, Plugins, UnknownNameError
+from aletheia_bench.cards import digest, find, override, read, verify
+from aletheia_plugins import MissingError, ModelFileError, Plugins, UnknownNameError, UsageError
 
 WHOLE = """
 name = "toy"
@@ -206,3 +206,32 @@ def test_the_digest_of_a_file_is_its_sha256(tmp_path):
     path = tmp_path / "weights.gguf"
     path.write_bytes(b"abc")
     assert digest(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+# --- other options than the card's ---
+
+
+def test_an_option_of_a_table_can_be_set_to_a_number_a_word_or_a_list(card):
+    before = read(card(WHOLE))
+    after = override(before, ["architecture.hidden_size=64", "architecture.act=silu", "architecture.sizes=[1, 2]"])
+    assert after.settings == {"architecture": {"hidden_size": 64, "act": "silu", "sizes": [1, 2]}}
+    assert before.settings == {"architecture": {"hidden_size": 32}}
+
+
+def test_the_last_of_several_values_counts(card):
+    options = ["architecture.hidden_size=64", "architecture.hidden_size=96"]
+    assert override(read(card(WHOLE)), options).settings["architecture"]["hidden_size"] == 96
+
+
+@pytest.mark.parametrize("option", ["hidden_size=64", "architecture.hidden_size", "architecture.=1", "", "="])
+def test_an_option_that_names_no_table_and_value_is_refused(card, option):
+    with pytest.raises(UsageError) as caught:
+        override(read(card(WHOLE)), [option])
+    assert str(caught.value) == (
+        f"{option!r} is no option of a card; expected TABLE.OPTION=VALUE: training.tokens=1000000."
+    )
+
+
+def test_a_table_that_the_card_does_not_have_is_refused(card):
+    with pytest.raises(UnknownNameError, match=r"'architectur'.*architecture"):
+        override(read(card(WHOLE)), ["architectur.hidden_size=64"])

@@ -57,8 +57,24 @@ def test_what_a_step_names_is_hinted_as_its_kind(name):
     assert seen
 
 
-def test_a_prompt_that_starts_with_the_problem_has_no_hints():
+def test_a_name_previews_one_that_the_step_could_name_if_the_problem_ended_there():
+    sat = TASKS["sat"]
+    problem = sat.loads("p cnf 4 5\n1 2 0\n-1 3 0\n-1 4 0\n-1 2 0\n2 3 0\n")[0]
+    prompt = sat.render(problem)
+    seen = {}
+    for order in ("x1=1 | x2=0", "x2=0 | x1=1", "| x2=0 x1=1", "| x1=1 x2=0", "x1=1 x2=0", "x2=0 x1=1"):
+        example = hinted(Example(f"state: {order}\n" + prompt, "conflict c4 : x1=1 x2=0\n"), prompt, sat.csp(problem))
+        words = WORD.findall(example.prompt)
+        for place, name in example.previews:
+            if words[place].strip().startswith("c"):
+                seen.setdefault(words[place], set()).add(name)
+    # c1 is satisfied, c2 and c3 imply something, c4 is in conflict and comes before all that is implied
+    assert seen == {" c2": {" c2"}, " c3": {" c2", " c3"}, " c4": {" c4"}, " c5": {" c4"}}
+
+
+def test_a_prompt_that_starts_with_the_problem_has_none():
     sat = TASKS["sat"]
     problem = sat.generate("tiny", split="train", seed=0, index=0)
     prompt = sat.render(problem)
-    assert hinted(Example(prompt + "state: -\n", "decide x1=0\n"), prompt, sat.csp(problem)).hints == ()
+    example = hinted(Example(prompt + "state: -\n", "decide x1=0\n"), prompt, sat.csp(problem))
+    assert (example.hints, example.previews) == ((), ())

@@ -32,6 +32,16 @@ def test_every_example_occurs_once_in_a_pass_with_loss_on_its_completion_and_its
     assert found == Counter((e.prompt, e.completion + END) for e in MANY)
 
 
+def test_what_could_be_said_in_a_prompt_stands_where_its_word_is_read(tokenizer):
+    example = Example("after red comes\n", "green\n", hints=((1, " green"), (2, "unheard")), previews=((3, "blue"),))
+    (batch,) = pass_over([example], tokenizer)
+    green, blue = (tokenizer.convert_tokens_to_ids(word) for word in (" green", "blue"))
+    assert batch.hints.tolist() == [[-100, green, -100, -100, -100, -100]]
+    assert batch.previews.tolist() == [[-100] * 6]  # the last word of the prompt has the completion to say
+    longer = Example("after red comes\n\n", "green\n", previews=((3, "blue"),))
+    assert pass_over([longer], tokenizer)[0].previews.tolist() == [[-100] * 3 + [blue] + [-100] * 3]
+
+
 def test_no_batch_is_larger_than_it_may_be_unless_one_example_is(tokenizer):
     for batch in pass_over(MANY, tokenizer, tokens_per_batch=100):
         assert batch.ids.numel() <= 100

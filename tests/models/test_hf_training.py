@@ -1,17 +1,22 @@
 """Training: a student learns, stops when its budget is spent, and does not mind an interruption."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 
 from aletheia_models.hf.student import build_student, parameters
 from aletheia_models.hf.training import Recipe, train
-from aletheia_plugins import ModelFileError
+from aletheia_plugins import Example, ModelFileError
 
 RECIPE = Recipe(tokens=10_000, tokens_per_batch=60, learning_rate=1e-2, checkpoint_seconds=1e9)
 CAREFUL = Recipe(tokens=1_500, tokens_per_batch=60, learning_rate=1e-2, checkpoint_seconds=0.0)
 """Writes a checkpoint after every step."""
+
+
+HINTED = [("green", " blue", " grey"), ("blue", " grey", " green")]
+"""A word, its hint, and its preview."""
 
 
 class Interrupting:
@@ -31,9 +36,9 @@ class Interrupting:
 def fit(tokenizer, toy, tmp_path):
     """Trains a student on the toy corpus, with its checkpoint in a folder of the test."""
 
-    def run(model, recipe=RECIPE, progress=None, *, seed=0, folder="checkpoint"):
+    def run(model, recipe=RECIPE, progress=None, *, seed=0, folder="checkpoint", examples=toy):
         return train(
-            model, tokenizer, lambda: toy, recipe, checkpoint=tmp_path / folder, seed=seed,
+            model, tokenizer, lambda: examples, recipe, checkpoint=tmp_path / folder, seed=seed,
             progress=progress or Interrupting(),
         )  # fmt: skip
 
@@ -85,20 +90,33 @@ def test_a_loss_that_explodes_is_a_sentence(fit, student):
     assert str(caught.value) == "The loss is no longer finite: lower learning_rate in the card's [training]."
 
 
+def test_hints_and_previews_are_learnt_beside_the_completions(fit, student, tokenizer):
+    """At the layer and in the place that the recipe says, by an output layer that the student does not keep."""
+    toy = [Example(f"after {w}\n\n", "red\n", hints=((1, h),), previews=((1, p),)) for w, h, p in HINTED]
+    recipe = replace(RECIPE, hint_weight=1.0, preview_weight=1.0, hint_layer=1)
+    model = student()
+    fit(model, recipe, examples=toy)
+    for example in toy:
+        ids = tokenizer(example.prompt, return_tensors="pt")["input_ids"]
+        said = model(ids).logits.argmax(-1)[0, 1]
+        assert tokenizer.decode([said]) == example.previews[0][1]
+    assert {name.split(".")[0] for name, _ in model.named_parameters()} == {"model"}
+
+
 # --- going on ---
 
 
-@pytest.mark.parametrize("steps", [1, 2, 9, 24])
-def test_an_interrupted_training_goes_on_to_the_weights_of_one_that_was_not(fit, student, steps):
+@pytest.mark.parametrize(("steps", "optimizer"), [(1, "muon"), (2, "muon"), (9, "adamw"), (24, "muon")])
+def test_an_interrupted_training_goes_on_to_the_weights_of_one_that_was_not(fit, student, steps, optimizer):
     """Exactly: batches, moments and the learning rate are those of the step that comes next."""
-    whole, cut = student(), student()
-    expected = fit(whole, CAREFUL, folder="whole")
+    whole, cut, recipe = student(), student(), replace(CAREFUL, optimizer=optimizer)
+    expected = fit(whole, recipe, folder="whole")
     with pytest.raises(KeyboardInterrupt):
-        fit(cut, CAREFUL, Interrupting(steps), folder="cut")
+        fit(cut, recipe, Interrupting(steps), folder="cut")
     resumed, progress = student(seed=99), Interrupting()  # its own weights do not matter after the first checkpoint
     if steps == 1:
         resumed = student()  # interrupted before the first checkpoint
-    figures = fit(resumed, CAREFUL, progress, folder="cut")
+    figures = fit(resumed, recipe, progress, folder="cut")
     assert same(resumed, whole)
     assert len(progress.told) == expected["steps"] - (steps - 1)
     for name in ("steps", "tokens", "completion_tokens", "loss"):
@@ -158,6 +176,7 @@ def test_the_learning_rate_rises_and_then_falls_to_a_hundredth():
     ("table", "message"),
     [
         ({}, "[training] needs tokens, the number of tokens to train on."),
+        ({"tokens": 1, "optimizer": "sgd"}, "[training] optimizer is 'sgd', expected muon or adamw."),
         ({"tokens": 1, "learning_rat": 1}, "[training] has no option 'learning_rat'; it takes beta2, "),
     ],
 )

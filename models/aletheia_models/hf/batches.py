@@ -1,7 +1,7 @@
 """Turns examples into padded batches of about equal cost. Knows token ids, not models."""
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -17,19 +17,22 @@ __all__ = ["Batch", "batches"]
 WINDOW = 16_384
 """Examples that are sorted by length together."""
 
-Encoded = tuple[np.ndarray, int, list[tuple[int, int]]]
-"""Token ids of prompt, completion and end token; where the completion starts; the (place, id) of each hint."""
+Marks = list[tuple[int, int]]
+"""(place, token id)."""
+Encoded = tuple[np.ndarray, int, Marks, Marks]
+"""Token ids of prompt, completion and end token; where the completion starts; hints; previews."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """`ids` (rows × columns), padded on the right; `targets` (rows × columns): what follows each position of the
-    completion, -100 elsewhere; `hints`: the same for the prompt; `tokens` counts what is not padding.
+    completion, -100 elsewhere; `hints` and `previews`: the same for the prompt; `tokens` counts what is not padding.
     """
 
     ids: torch.Tensor
     targets: torch.Tensor
     hints: torch.Tensor
+    previews: torch.Tensor
     tokens: int
 
 
@@ -60,11 +63,11 @@ def _encode(window: list[Example], tokenizer: PreTrainedTokenizerFast, max_lengt
     prompts = backend.encode_batch_fast([e.prompt for e in window], add_special_tokens=False)
     completions = backend.encode_batch_fast([e.completion for e in window], add_special_tokens=False)
     end = [tokenizer.eos_token_id]
-    encoded = [
-        (np.array(p.ids + c.ids + end, dtype=np.int32), len(p.ids), _hints(example, p.ids, backend))
-        for example, p, c in zip(window, prompts, completions, strict=True)
-    ]
-    longest = max(len(ids) for ids, _, _ in encoded)
+    encoded = []
+    for example, p, c in zip(window, prompts, completions, strict=True):
+        hints, previews = (_marks(found, example.prompt, p.ids, backend) for found in (example.hints, example.previews))
+        encoded.append((np.array(p.ids + c.ids + end, dtype=np.int32), len(p.ids), hints, previews))
+    longest = max(len(ids) for ids, *_ in encoded)
     if longest > max_length:
         raise ModelFileError(
             f"An example has {longest} tokens, the student reads {max_length}: "
@@ -73,12 +76,12 @@ def _encode(window: list[Example], tokenizer: PreTrainedTokenizerFast, max_lengt
     return encoded
 
 
-def _hints(example: Example, prompt: list[int], tokenizer: Tokenizer) -> list[tuple[int, int]]:
-    """Where each word of the prompt is one token, the hints for these tokens."""
-    if not example.hints or len(WORD.findall(example.prompt)) != len(prompt):
+def _marks(found: Sequence[tuple[int, str]], text: str, prompt: list[int], tokenizer: Tokenizer) -> Marks:
+    """Where each word of the prompt is one token, what is to be said at these tokens."""
+    if not found or len(WORD.findall(text)) != len(prompt):
         return []
-    found = ((place, tokenizer.token_to_id(word)) for place, word in example.hints)
-    return [(place, token) for place, token in found if token is not None]
+    marks = ((place, tokenizer.token_to_id(word)) for place, word in found)
+    return [(place, token) for place, token in marks if token is not None]
 
 
 def _groups(encoded: list[Encoded], tokens_per_batch: int) -> Iterator[list[Encoded]]:
@@ -93,15 +96,16 @@ def _groups(encoded: list[Encoded], tokens_per_batch: int) -> Iterator[list[Enco
 
 
 def _pad(group: list[Encoded], pad: int) -> Batch:
-    width = max(len(ids) for ids, _, _ in group) - 1
-    ids = np.full((len(group), width), pad, dtype=np.int64)
-    targets = np.full((len(group), width), -100, dtype=np.int64)
-    hints = np.full((len(group), width), -100, dtype=np.int64)
-    for row, (tokens, start, hinted) in enumerate(group):
+    shape = len(group), max(len(ids) for ids, *_ in group) - 1
+    ids = np.full(shape, pad, dtype=np.int64)
+    targets, hints, previews = (np.full(shape, -100, dtype=np.int64) for _ in range(3))
+    for row, (tokens, start, *marks) in enumerate(group):
         ids[row, : len(tokens) - 1] = tokens[:-1]
         targets[row, start - 1 : len(tokens) - 1] = tokens[start:]
-        for place, token in hinted:
-            if place < start - 1:
-                hints[row, place] = token
-    total = sum(len(tokens) - 1 for tokens, _, _ in group)
-    return Batch(torch.from_numpy(ids), torch.from_numpy(targets), torch.from_numpy(hints), total)
+        for table, found in zip((hints, previews), marks, strict=True):
+            for place, token in found:
+                if place < start - 1:
+                    table[row, place] = token
+    total = sum(len(tokens) - 1 for tokens, *_ in group)
+    tensor = torch.from_numpy
+    return Batch(tensor(ids), tensor(targets), tensor(hints), tensor(previews), total)

@@ -8,7 +8,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from aletheia_plugins import ModelFileError
 
-__all__ = ["build_student", "parameters"]
+__all__ = ["build_student", "hidden_states", "parameters"]
 
 
 def build_student(
@@ -26,7 +26,42 @@ def build_student(
         pad_token_id=tokenizer.pad_token_id,
         **{"tie_word_embeddings": True, **architecture},
     )
-    return LlamaForCausalLM(config)
+    student = LlamaForCausalLM(config)
+    _initialise(student)
+    return student
+
+
+@torch.no_grad()
+def _initialise(student: LlamaForCausalLM) -> None:
+    """Let each place begin as its word: embeddings of unit size, and layers that add nothing yet.
+
+    With Llama's own small embeddings, the output of the first layer is forty times as large as the word, and the layers
+    above can hardly tell which name they have found.
+    """
+    torch.nn.init.normal_(student.model.embed_tokens.weight)
+    torch.nn.init.constant_(student.model.norm.weight, 0.05)
+    for block in student.model.layers:
+        torch.nn.init.zeros_(block.self_attn.o_proj.weight)
+        torch.nn.init.zeros_(block.mlp.down_proj.weight)
+
+
+def hidden_states(model: LlamaForCausalLM, ids: torch.Tensor, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The states (rows × columns × width) of `ids` after `layer` layers; after all, normalised for the output layer.
+
+    The model's own forward pass without cache and padding mask, in a form that compiles whole.
+    """
+    decoder = model.model
+    columns = ids.shape[1]
+    places = torch.arange(columns, device=ids.device)[None]
+    state = early = decoder.embed_tokens(ids)
+    rotary = decoder.rotary_emb(state, position_ids=places)
+    mask = None  # other implementations than "eager" know that a mask which is not there is the causal one
+    if model.config._attn_implementation == "eager":
+        mask = torch.full((columns, columns), -torch.inf, dtype=state.dtype, device=ids.device).triu(1)[None, None]
+    for depth, block in enumerate(decoder.layers, 1):
+        state = block(state, attention_mask=mask, position_embeddings=rotary, use_cache=False)
+        early = state if depth == layer else early
+    return early, decoder.norm(state)
 
 
 def parameters(model: torch.nn.Module) -> int:

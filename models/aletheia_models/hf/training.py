@@ -10,11 +10,11 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import chain, count, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal as OneOf, get_args
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -22,9 +22,20 @@ from torch.nn import functional as F
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from aletheia_models.hf.batches import Batch, batches
+from aletheia_models.hf.student import hidden_states
 from aletheia_plugins import Example, ModelFileError, Progress
 
 __all__ = ["Recipe", "keep_memory", "train"]
+
+
+COMPILED = 500_000
+"""Tokens from which on compiling, which takes a minute, pays."""
+OPTIMIZERS = OneOf["muon", "adamw"]
+MOMENTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
+"""What the optimizers keep of each parameter."""
+
+Reader = Callable[[LlamaForCausalLM, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
+"""`hidden_states`, in some arithmetic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,7 @@ class Recipe:
     tokens: int
     """Tokens to train on, prompts included, padding not; examples are repeated or cut off to reach it."""
     tokens_per_batch: int = 8192
+    optimizer: OPTIMIZERS = "muon"
     learning_rate: float = 3e-3
     warmup: float = 0.02
     """Share of `tokens` over which the learning rate rises; it then falls to a hundredth along a cosine."""
@@ -42,6 +54,8 @@ class Recipe:
     clip: float = 1.0
     hint_weight: float = 0.0
     """Weight of the mean loss on hints beside that on completions."""
+    preview_weight: float = 0.0
+    """The same for previews."""
     hint_layer: int = 1
     """Layers after which the hints must be known: the layers above can then use them."""
     checkpoint_seconds: float = 120.0
@@ -53,13 +67,51 @@ class Recipe:
             raise ModelFileError(f"[training] has no option {min(unknown)!r}; it takes {', '.join(sorted(known))}.")
         if "tokens" not in table:
             raise ModelFileError("[training] needs tokens, the number of tokens to train on.")
-        return cls(**table)
+        recipe = cls(**table)
+        if recipe.optimizer not in get_args(OPTIMIZERS):
+            raise ModelFileError(
+                f"[training] optimizer is {recipe.optimizer!r}, expected {' or '.join(get_args(OPTIMIZERS))}."
+            )
+        return recipe
 
     def rate(self, tokens: int) -> float:
         """The learning rate after so many tokens."""
         done = tokens / self.tokens
         rise = min(1.0, done / self.warmup) if self.warmup else 1.0
         return self.learning_rate * rise * (0.01 + 0.99 * (1 + math.cos(math.pi * min(done, 1.0))) / 2)
+
+
+class Learner(torch.nn.Module):
+    """A student with an output layer for hints of its own, which it loses after training.
+
+    The student's output layer cannot serve: its rows are the embeddings, so that to say "imply" at a name it would
+    have to forget which name stands there, which is what the layers above must copy.
+    """
+
+    def __init__(self, student: LlamaForCausalLM, recipe: Recipe, seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.student, self.recipe = student, recipe
+        self.hints = torch.nn.Linear(student.config.hidden_size, student.config.vocab_size, bias=False)
+        self.to(student.device)
+        self.read = _reader(student, recipe)
+
+    def losses(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """What to minimise, and its part that is the mean loss per completion token.
+
+        Only positions with something to say reach an output layer.
+        """
+        tables = (batch.ids, batch.targets, batch.hints, batch.previews)
+        ids, targets, hints, previews = (table.to(self.student.device) for table in tables)
+        early, last = self.read(self.student, ids, self.recipe.hint_layer)
+        say = self.student.lm_head
+        total = loss = F.cross_entropy(say(last[targets >= 0]), targets[targets >= 0])
+        if self.recipe.hint_weight and (hints >= 0).any():
+            total = total + self.recipe.hint_weight * _hint_loss(self.hints(early[hints >= 0]), hints[hints >= 0])
+        if self.recipe.preview_weight and (previews >= 0).any():
+            previewed = F.cross_entropy(say(last[previews >= 0]), previews[previews >= 0])
+            total = total + self.recipe.preview_weight * previewed
+        return total, loss
 
 
 @dataclass(slots=True)
@@ -88,15 +140,16 @@ def train(
             f"[training] hint_layer is {recipe.hint_layer}; the student has {model.config.num_hidden_layers} layers."
         )
     keep_memory()
-    optimizer = _optimizer(model, recipe)
-    state = _resume(checkpoint, model, optimizer)
+    learner = Learner(model, recipe, seed)
+    optimizers = _optimizers(learner)
+    state = _resume(checkpoint, learner, optimizers)
     began = saved = time.monotonic() - state.seconds
     saved = time.monotonic()
     model.train()
     for batch in islice(_endless(model, tokenizer, examples, recipe, seed), state.steps, None):
         if state.tokens >= recipe.tokens:
             break
-        loss = _step(model, optimizer, batch, recipe, recipe.rate(state.tokens))
+        loss = _step(learner, optimizers, batch, recipe.rate(state.tokens))
         state.steps += 1
         state.tokens += batch.tokens
         state.completion_tokens += int((batch.targets >= 0).sum())
@@ -104,7 +157,7 @@ def train(
         state.seconds = time.monotonic() - began
         progress(min(state.tokens, recipe.tokens), recipe.tokens, loss=state.loss, rate=state.tokens / state.seconds)
         if time.monotonic() - saved > recipe.checkpoint_seconds:
-            _save(checkpoint, model, optimizer, state)
+            _save(checkpoint, learner, optimizers, state)
             saved = time.monotonic()
     model.eval()
     return asdict(state)
@@ -125,33 +178,60 @@ def _endless(
     )
 
 
-def _optimizer(model: LlamaForCausalLM, recipe: Recipe) -> torch.optim.AdamW:
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
+def _optimizers(learner: Learner) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the layers (Jordan et al., 2024), AdamW for embeddings and vectors; or AdamW alone.
+
+    Muon's updates are scaled to the size of AdamW's, so that both take the same rate (Liu et al., arXiv 2502.16982).
+    """
+    recipe, layers = learner.recipe, learner.student.model.layers
+    inner = {id(p) for p in layers.parameters() if p.ndim == 2} if recipe.optimizer == "muon" else set()
+    matrices = [p for p in learner.parameters() if p.ndim >= 2 and id(p) not in inner]
+    vectors = [p for p in learner.parameters() if p.ndim < 2]
     groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, recipe.beta2))
+    found: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, recipe.beta2), fused=True)
+    ]
+    if inner:
+        chosen = [p for p in layers.parameters() if id(p) in inner]
+        decay = recipe.weight_decay
+        found.append(torch.optim.Muon(chosen, recipe.learning_rate, decay, adjust_lr_fn="match_rms_adamw"))
+    return found
 
 
-def _step(model: LlamaForCausalLM, optimizer: torch.optim.AdamW, batch: Batch, recipe: Recipe, rate: float) -> float:
-    """One update; returns the mean loss per completion token. Only positions with a target reach the output layer."""
-    device = model.device
-    ids, targets = batch.ids.to(device), batch.targets.to(device)
-    hinted = bool(recipe.hint_weight and (batch.hints >= 0).any())
-    out = model.model(input_ids=ids, use_cache=False, output_hidden_states=hinted)
-    loss = F.cross_entropy(model.lm_head(out.last_hidden_state[targets >= 0]), targets[targets >= 0])
-    total = loss
-    if hinted:
-        hints = batch.hints.to(device)
-        early = model.model.norm(out.hidden_states[recipe.hint_layer][hints >= 0])
-        total = loss + recipe.hint_weight * _hint_loss(model.lm_head(early), hints[hints >= 0])
+def _reader(model: LlamaForCausalLM, recipe: Recipe) -> Reader:
+    """The model's hidden states, in the arithmetic and the form that this machine is fastest at.
+
+    bfloat16 where there is hardware for its products; compiled where a training is long enough to pay for that, and
+    there is a compiler. On a CPU, plain attention is faster than the fused one at these lengths, both ways together.
+    """
+    device = model.device.type
+    if device == "cpu":
+        model.set_attn_implementation("eager")
+    read: Reader = hidden_states
+    if recipe.tokens >= COMPILED and (device == "cuda" or shutil.which("g++")):
+        read = torch.compile(hidden_states, dynamic=True)
+    half = device == "cuda" or torch.cpu.get_capabilities().get("amx_bf16", False)
+
+    def reader(model: LlamaForCausalLM, ids: torch.Tensor, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+        with torch.autocast(device, torch.bfloat16, enabled=half):
+            early, last = read(model, ids, layer)
+        return early.float(), last.float()
+
+    return reader
+
+
+def _step(learner: Learner, optimizers: Sequence[torch.optim.Optimizer], batch: Batch, rate: float) -> float:
+    """One update; returns the mean loss per completion token."""
+    total, loss = learner.losses(batch)
     if not torch.isfinite(total):
         raise ModelFileError("The loss is no longer finite: lower learning_rate in the card's [training].")
-    optimizer.zero_grad(set_to_none=True)
+    learner.zero_grad(set_to_none=True)
     total.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
+    torch.nn.utils.clip_grad_norm_([p for p in learner.parameters() if p.grad is not None], learner.recipe.clip)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
     return loss.item()
 
 
@@ -161,18 +241,18 @@ def _hint_loss(logits: torch.Tensor, hints: torch.Tensor) -> torch.Tensor:
     return F.cross_entropy(logits, hints, weight=weights)
 
 
-def _save(folder: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW, state: _Progress) -> None:
+def _save(folder: Path, learner: Learner, optimizers: Sequence[torch.optim.Optimizer], state: _Progress) -> None:
     """Write a checkpoint beside the old one, then put it in its place: a crash leaves one that is whole."""
     new = folder.with_name(folder.name + ".new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    tensors = {f"model.{name}": tensor.detach().contiguous() for name, tensor in model.named_parameters()}
-    names = {id(p): name for name, p in model.named_parameters()}
-    for parameter, moments in optimizer.state.items():
+    tensors = {name: tensor.detach().contiguous() for name, tensor in learner.named_parameters()}
+    names = {id(p): name for name, p in learner.named_parameters()}
+    for parameter, moments in chain.from_iterable(optimizer.state.items() for optimizer in optimizers):
         for key, value in moments.items():
             tensors[f"{key}.{names[id(parameter)]}"] = value.contiguous()
     save_file(tensors, new / "state.safetensors")
-    (new / "config.json").write_text(model.config.to_json_string())
+    (new / "config.json").write_text(learner.student.config.to_json_string())
     (new / "progress.json").write_text(json.dumps(asdict(state)))
     with (new / "state.safetensors").open("rb+") as file:
         os.fsync(file.fileno())
@@ -180,20 +260,27 @@ def _save(folder: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW, s
     new.rename(folder)
 
 
-def _resume(folder: Path, model: LlamaForCausalLM, optimizer: torch.optim.AdamW) -> _Progress:
+def _resume(folder: Path, learner: Learner, optimizers: Sequence[torch.optim.Optimizer]) -> _Progress:
     source = next((f for f in (folder, folder.with_name(folder.name + ".new")) if (f / "progress.json").exists()), None)
     if source is None:
         return _Progress()
-    if (source / "config.json").read_text() != model.config.to_json_string():
+    if (source / "config.json").read_text() != learner.student.config.to_json_string():
         raise ModelFileError(
             f"The checkpoint in {source} belongs to another student: train into another folder, or delete it."
         )
     tensors = load_file(source / "state.safetensors")
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(tensors[f"model.{name}"])
-            moments = {key: tensors[f"{key}.{name}"].to(parameter.device) for key in ("exp_avg", "exp_avg_sq")}
-            optimizer.state[parameter] = {"step": tensors[f"step.{name}"], **moments}
+        for name, parameter in learner.named_parameters():
+            parameter.copy_(tensors[name])
+    names = {id(p): name for name, p in learner.named_parameters()}
+    for optimizer in optimizers:
+        for parameter in chain.from_iterable(group["params"] for group in optimizer.param_groups):
+            moments = {k: tensors.get(f"{k}.{names[id(parameter)]}") for k in MOMENTS}
+            optimizer.state[parameter] = {
+                k: moment if k == "step" else moment.to(parameter.device)
+                for k, moment in moments.items()
+                if moment is not None
+            }
     return _Progress(**json.loads((source / "progress.json").read_text()))
 
 
