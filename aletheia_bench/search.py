@@ -198,7 +198,7 @@ class _Search:
     def _unit(self) -> Step | None:
         """The first falsified row, else the first that leaves one literal no choice."""
         held, open_, unit = self.held, self.open, None
-        self.left = open_
+        self.left = open_ & ~self.refuted
         for mask, limit, row in self.rows:
             count = (mask & held).bit_count()
             if count >= limit:
@@ -207,14 +207,20 @@ class _Search:
                 if unit is None and mask & open_:
                     unit = row, mask & open_
         if unit is None:
-            empty = next((variable for variable, domain in self.domain.items() if not domain), None)
-            return Conflict(empty, ()) if empty else None
+            return self._exhausted()
         row, last = unit
         barred = self.net.literals[last.bit_length() - 1]
         other = self.domain[barred.variable] & ~last
         if not other:
             return Conflict(barred.variable, self._cited(row))
         return Imply(row.name, self._cited(row), self.net.literals[other.bit_length() - 1])
+
+    def _exhausted(self) -> Conflict | None:
+        """A variable without values: the CSP gives it none, or the start excludes them."""
+        for variable, domain in self.domain.items():
+            if not domain or (domain & self.open and not domain & self.left):
+                return Conflict(variable, self._reasons(variable, 0))
+        return None
 
     def _forward(self) -> Step | None:
         """The first row or variable that cannot be satisfied, else the first variable with one value left."""
@@ -335,7 +341,10 @@ class _Search:
                 if lit.equal:
                     self._assign(lit)
                 else:
-                    self._refute(lit)
+                    self.refuted |= self.net.bit[lit.variable, lit.value]
+                    self.levels[-1].append(lit)
+        if both := self.held & self.refuted:
+            raise ValueError(f"the start both has and excludes {self.net.literals[_lowest(both)]}")
 
     def _state(self) -> State:
         return State(tuple(map(tuple, self.levels)))
