@@ -6,13 +6,15 @@ corpus depend on its `Plan` alone, not on how many processes made them or how of
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypedDict, get_origin, get_type_hints
+
+import filelock
 
 from aletheia_bench.arms import arm
 from aletheia_bench.checker import Review, review
@@ -37,8 +39,8 @@ __all__ = ["Plan", "Record", "Rejected", "build", "digest", "make", "read", "ver
 START = b'{"id":"'
 """How a record begins, also one that was only half written."""
 MAX_STEPS = 20_000
-CHUNK = 4
-"""Problems that a worker process takes at a time."""
+CHUNK = 32
+"""Problems that a worker process takes at a time; of fewer, each worker gets an eighth of its share."""
 
 
 class Record(TypedDict):
@@ -167,16 +169,17 @@ def build(plan: Plan, path: Path, *, workers: int = 1) -> Iterator[int]:
     arm(plan.arm)
     if path.exists() and not path.is_file():
         raise CorpusError(f"{path} is no file that can be continued: write to another one.")
-    done = _resume(plan, path)
-    yield done
-    indices = plan.indices()[done:]
     path.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
+        stack.enter_context(_alone(path))
+        done = _resume(plan, path)
+        yield done
+        indices = plan.indices()[done:]
         file = stack.enter_context(path.open("a", encoding="utf-8"))
         lines: Iterable[str] = map(partial(_line, plan), indices)
         if workers > 1:
             pool = stack.enter_context(get_context("forkserver").Pool(min(workers, max(1, len(indices)))))
-            lines = pool.imap(partial(_line, plan), indices, CHUNK)
+            lines = pool.imap(partial(_line, plan), indices, max(1, min(CHUNK, len(indices) // (8 * workers))))
         try:
             for line in lines:
                 file.write(line)
@@ -185,6 +188,20 @@ def build(plan: Plan, path: Path, *, workers: int = 1) -> Iterator[int]:
         except Rejected as rejected:
             path.with_name(path.name + ".rejected").write_text(json.dumps(rejected.record) + "\n")
             raise
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """While this process writes the corpus, no other one may."""
+    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise CorpusError(f"{path} is being written by another process: wait for it, or write elsewhere.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _line(plan: Plan, index: int) -> str:

@@ -102,9 +102,10 @@ def compare(ours: Results, theirs: Results) -> str:
 
 def write(results: Results, folder: Path) -> None:
     """results.json, results.csv and report.md beside the samples."""
-    (folder / "results.json").write_text(json.dumps(_json(results), indent=2) + "\n", encoding="utf-8")
-    (folder / "results.csv").write_text(_csv(results), encoding="utf-8")
-    (folder / "report.md").write_text(_markdown(results), encoding="utf-8")
+    run = Run(folder)
+    run.write("results.json", json.dumps(_json(results), indent=2) + "\n")
+    run.write("results.csv", _csv(results))
+    run.write("report.md", _markdown(results))
 
 
 def _json(results: Results) -> dict[str, Any]:

@@ -60,10 +60,13 @@ class Run:
         self._lock.release()
 
     def configure(self, config: Mapping[str, Any]) -> None:
-        """Write config.toml whole or not at all."""
-        new = self.path / (CONFIG + ".new")
-        new.write_text(tomli_w.dumps(config), encoding="utf-8")
-        new.replace(self.path / CONFIG)
+        self.write(CONFIG, tomli_w.dumps(config))
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the run whole or not at all."""
+        new = self.path / f"{name}.new"
+        new.write_text(text, encoding="utf-8")
+        new.replace(self.path / name)
 
     def config(self) -> dict[str, Any]:
         try:

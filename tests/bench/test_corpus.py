@@ -269,3 +269,16 @@ def test_a_record_is_a_conversation_that_a_student_can_be_trained_on(kind):
     turns = list(examples(kind, record["prompt"], record["completion"]))
     assert "".join(turn.completion for turn in turns) == record["completion"]
     assert all(turn.completion.endswith("\n") and turn.prompt for turn in turns)
+
+
+def test_two_builders_cannot_write_one_corpus(tmp_path):
+    path = tmp_path / "sat.jsonl"
+    plan = Plan(Sat(), "tiny", 3)
+    first = build(plan, path)
+    next(first)
+    with pytest.raises(
+        CorpusError, match=r"sat\.jsonl is being written by another process: wait for it, or write else"
+    ):
+        next(build(plan, path))
+    assert [*first][-1] == 3
+    assert [*build(plan, path)] == [3]
