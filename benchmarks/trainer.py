@@ -1,4 +1,4 @@
-"""Our training loop against transformers' Trainer: the same student, batches, optimizer and schedule.
+"""Our training loop against transformers' Trainer: the same student, batches, optimizer, schedule and arithmetic.
 
     python benchmarks/trainer.py [TOKENS]
 
@@ -34,7 +34,8 @@ def corpus_examples(count=600):
 
 
 def ours(student, tokenizer, found, tokens):
-    recipe = training.Recipe(**{**CARD.settings["training"], "tokens": tokens})
+    recipe = training.Recipe(**{**CARD.settings["training"], "tokens": tokens, "optimizer": "adamw", "hint_weight": 0.0,
+                                 "preview_weight": 0.0})  # fmt: skip
     with TemporaryDirectory() as folder:
         began = time.perf_counter()
         done = training.train(
@@ -72,6 +73,7 @@ def theirs(student, tokenizer, found, tokens):
             folder, max_steps=len(taken), learning_rate=RECIPE.learning_rate, lr_scheduler_type="cosine",
             adam_beta2=RECIPE.beta2, max_grad_norm=RECIPE.clip, weight_decay=RECIPE.weight_decay, report_to=[],
             save_strategy="no", logging_strategy="no", disable_tqdm=True, use_cpu=not torch.cuda.is_available(),
+            bf16=training.half(student.device.type), torch_compile=tokens >= training.COMPILED,
         )  # fmt: skip
         loop = Loop(student, arguments, train_dataset=taken)
         began = time.perf_counter()

@@ -25,7 +25,7 @@ from aletheia_models.hf.batches import Batch, batches
 from aletheia_models.hf.student import hidden_states
 from aletheia_plugins import Example, ModelFileError, Progress
 
-__all__ = ["Recipe", "keep_memory", "train"]
+__all__ = ["COMPILED", "Recipe", "half", "keep_memory", "train"]
 
 
 COMPILED = 500_000
@@ -210,14 +210,18 @@ def _reader(model: LlamaForCausalLM, recipe: Recipe) -> Reader:
     read: Reader = hidden_states
     if recipe.tokens >= COMPILED and (device == "cuda" or shutil.which("g++")):
         read = torch.compile(hidden_states, dynamic=True)
-    half = device == "cuda" or torch.cpu.get_capabilities().get("amx_bf16", False)
 
     def reader(model: LlamaForCausalLM, ids: torch.Tensor, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
-        with torch.autocast(device, torch.bfloat16, enabled=half):
+        with torch.autocast(device, torch.bfloat16, enabled=half(device)):
             early, last = read(model, ids, layer)
         return early.float(), last.float()
 
     return reader
+
+
+def half(device: str) -> bool:
+    """Whether there is hardware for products of bfloat16 matrices."""
+    return device == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16", False))
 
 
 def _step(learner: Learner, optimizers: Sequence[torch.optim.Optimizer], batch: Batch, rate: float) -> float:
