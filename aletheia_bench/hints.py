@@ -25,14 +25,16 @@ NAME = re.compile(r"\w+$")
 
 
 def hinted(example: Example, problem: str, csp: CSP) -> Example:
-    """The example with hints and previews for the words of its problem, if the state stands before the problem."""
+    """The example with hints, previews and alternatives, if the state stands before the problem."""
     segment, found, _ = example.prompt.partition(problem)
     if not segment or not found:
         return example
-    said = outlook(csp, _state(segment))
-    hints = tuple(_hints(said, len(WORD.findall(segment)), problem))
-    words = WORD.findall(example.prompt)
-    return replace(example, hints=hints, previews=tuple(_previews(hints, words, generator(example.prompt))))
+    rng = generator(example.prompt)
+    said = outlook(csp, _state(segment), rng)
+    kinds = {name: kind for name, (kind, *_) in said.items()}
+    hints = tuple(_hints(kinds, len(WORD.findall(segment)), problem))
+    previews = tuple(_previews(hints, WORD.findall(example.prompt), rng))
+    return replace(example, hints=hints, previews=previews, alternatives=tuple(_alternatives(example.completion, said)))
 
 
 def _hints(said: Mapping[str, str], start: int, problem: str) -> Iterator[tuple[int, str]]:
@@ -47,6 +49,17 @@ def _hints(said: Mapping[str, str], start: int, problem: str) -> Iterator[tuple[
         if name and hint:
             whole = name.group() == word.strip()
             yield place, hint if whole or hint.startswith(" ") else "decide"
+
+
+def _alternatives(completion: str, said: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """The completion with another step of its kind in place of the first one: it could name something else."""
+    first, newline, rest = completion.partition("\n")
+    kind, _, named = first.partition(" ")
+    for name, (other, *words) in said.items() if kind in ("imply", "conflict") else ():
+        if other == kind and not named.startswith(f"{name} :"):
+            if kind == "imply":
+                words.insert(-1, " ->")
+            yield f"{kind} {name} :{''.join(words)}{newline}{rest}"
 
 
 def _previews(hints: Sequence[tuple[int, str]], words: Sequence[str], rng: Random) -> Iterator[tuple[int, str]]:

@@ -66,13 +66,14 @@ def search(
     return Trace(tuple(steps))
 
 
-def outlook(csp: CSP, state: State) -> dict[str, str]:
-    """What a state makes of each variable and constraint: the first word of the step that it gives rise to.
+def outlook(csp: CSP, state: State, rng: Random | None = None) -> dict[str, tuple[str, ...]]:
+    """What a state makes of each variable and constraint: what a step that names it would say.
 
-    A variable with a value says its literal instead, and a bound that can no longer be exceeded a literal that sees to
-    that, with a space before it.
+    The kind of the step comes first, then the literals that follow the name, each with a space before it; "decide"
+    where there is nothing to say. A variable with a value says its literal instead, and a bound that can no longer be
+    exceeded a literal that sees to that. With `rng`, any of several reasons.
     """
-    return _Search(csp, smallest_domain).outlook(state)
+    return _Search(csp, smallest_domain, rng).outlook(state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,26 +173,37 @@ class _Search:
         if isinstance(step, Conflict):
             yield Answer(Verdict.UNSAT)
 
-    def outlook(self, state: State) -> dict[str, str]:
+    def outlook(self, state: State) -> dict[str, tuple[str, ...]]:
         self._adopt(state)
-        said = {row.name: self._said(mask, limit) for mask, limit, row in self.net.rows}
+        said = {row.name: self._said(mask, limit, row) for mask, limit, row in self.net.rows}
         left = self.open & ~(self.blocked | self.refuted)
+        forward = self.csp.propagation == "forward"
         for variable, domain in self.domain.items():
             values = left & domain
-            single = self.csp.propagation == "forward" and not values & (values - 1)
-            said[variable] = "decide" if not single else "imply" if values else "conflict"
-        said.update({lit.variable: f" {lit}" for level in self.levels for lit in level if lit.equal})
+            if domain & self.open:
+                single = forward and not values & (values - 1)
+                said[variable] = self._told(self._reasons(variable, values), values) if single else ("decide",)
+        said.update({lit.variable: (f" {lit}",) for level in self.levels for lit in level if lit.equal})
         return said
 
-    def _said(self, mask: int, limit: int) -> str:
+    def _said(self, mask: int, limit: int, row: _Row) -> tuple[str, ...]:
+        """Of a bound: it is exceeded, it leaves its last literal no choice, it cannot be exceeded, or none of these."""
         count = (mask & self.held).bit_count()
         if count > limit:
-            return "conflict"
+            return self._told(self._cited(row), 0)
         gone = mask & ~self.held & ~self.open
         if gone and (mask ^ gone).bit_count() <= limit:
             witness = self.domain[self.net.literals[_lowest(gone)].variable] & self.held
-            return f" {self.net.literals[witness.bit_length() - 1]}"
-        return "imply" if count == limit else "decide"
+            return (f" {self.net.literals[witness.bit_length() - 1]}",)
+        if count < limit:
+            return ("decide",)
+        last = mask & self.open
+        return self._told(self._cited(row), self.domain[self.net.literals[_lowest(last)].variable] & ~last)
+
+    def _told(self, cites: Iterable[Literal], implied: int) -> tuple[str, ...]:
+        """An implication, or, of nothing, a conflict."""
+        follows = [self.net.literals[_lowest(implied)]] if implied else []
+        return ("imply" if implied else "conflict", *(f" {lit}" for lit in (*cites, *follows)))
 
     # --- looking for what follows ---
 

@@ -244,6 +244,8 @@ class Example:
     """(n, word): what could be said at the n-th `WORD` of the prompt."""
     previews: tuple[tuple[int, str], ...] = ()
     """(n, word): a name that the completion could give if the prompt ended at its n-th word."""
+    alternatives: tuple[str, ...] = ()
+    """Other completions that are as right; they begin with the same word."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from aletheia_bench.checker import Fault, review
 from aletheia_bench.contexts import examples
 from aletheia_bench.corpus import Plan, make
 from aletheia_bench.hints import hinted
@@ -72,9 +73,30 @@ def test_a_name_previews_one_that_the_step_could_name_if_the_problem_ended_there
     assert seen == {" c2": {" c2"}, " c3": {" c2", " c3"}, " c4": {" c4"}, " c5": {" c4"}}
 
 
+@pytest.mark.parametrize("name", sorted(TASKS))
+def test_every_alternative_is_a_step_that_the_checker_accepts(name):
+    """Replayed in place of the step that the trace has there."""
+    task, seen = TASKS[name], 0
+    for index in range(8):
+        record = make(Plan(task, "tiny", 8), index)
+        problem = task.loads(record["problem"])[0]
+        written = ""
+        for example in examples("folded", record["prompt"], record["completion"]):
+            for text in hinted(example, record["prompt"], task.csp(problem)).alternatives:
+                assert text.split()[0] == example.completion.split()[0]
+                judged = review(task, problem, written + text).judgements
+                assert [j.fault for j in judged] in (
+                    [None] * len(judged),
+                    [None] * (len(judged) - 1) + [Fault.INCOMPLETE],
+                )
+                seen += text != example.completion
+            written += example.completion
+    assert seen > 5
+
+
 def test_a_prompt_that_starts_with_the_problem_has_none():
     sat = TASKS["sat"]
     problem = sat.generate("tiny", split="train", seed=0, index=0)
     prompt = sat.render(problem)
     example = hinted(Example(prompt + "state: -\n", "decide x1=0\n"), prompt, sat.csp(problem))
-    assert (example.hints, example.previews) == ((), ())
+    assert (example.hints, example.previews, example.alternatives) == ((), (), ())

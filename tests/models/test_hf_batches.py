@@ -18,13 +18,19 @@ def pass_over(examples, tokenizer, *, tokens_per_batch=200, max_length=64, seed=
 
 
 def examples_in(batch, tokenizer):
-    """What the rows of a batch teach: the text where there is no loss, and the text where there is."""
-    for ids, targets in zip(batch.ids.tolist(), batch.targets.tolist(), strict=True):
-        learnt = [place for place, target in enumerate(targets) if target >= 0]
-        assert learnt == list(range(learnt[0], learnt[-1] + 1))
-        assert ids[learnt[0] + 1 : learnt[-1] + 1] == [targets[place] for place in learnt[:-1]]
-        assert set(ids[learnt[-1] + 1 :]) <= {tokenizer.pad_token_id}
-        yield tokenizer.decode(ids[: learnt[0] + 1]), tokenizer.decode([targets[place] for place in learnt])
+    """What the rows of a batch teach: the prompt, and each completion with the place of its first word."""
+    for ids, parts, places, targets in zip(
+        *(t.tolist() for t in (batch.ids, batch.parts, batch.places, batch.targets)), strict=True
+    ):
+        whole = {number: [n for n, part in enumerate(parts) if part == number] for number in set(parts)}
+        assert [places[n] for n in whole[0]] == list(range(len(whole[0])))
+        assert {ids[n] for n in whole.pop(-1, [])} <= {tokenizer.pad_token_id}
+        prompt = whole.pop(0)
+        for part in whole.values():
+            assert [places[n] for n in part] == list(range(len(prompt), len(prompt) + len(part)))
+            assert [targets[n] for n in part] == [ids[n] for n in part[1:]] + [-100]
+            assert targets[prompt[-1]] == ids[part[0]]
+            yield tokenizer.decode([ids[n] for n in prompt]), tokenizer.decode([ids[n] for n in part])
 
 
 def test_every_example_occurs_once_in_a_pass_with_loss_on_its_completion_and_its_end_alone(tokenizer):
@@ -32,14 +38,24 @@ def test_every_example_occurs_once_in_a_pass_with_loss_on_its_completion_and_its
     assert found == Counter((e.prompt, e.completion + END) for e in MANY)
 
 
+def test_alternatives_stand_beside_the_completion_behind_one_prompt(tokenizer):
+    example = Example("after red comes\n", "green blue\n", alternatives=("green\n", "green grey pink\n"))
+    (batch,) = pass_over([example], tokenizer)
+    assert len(batch.ids) == 1
+    assert list(examples_in(batch, tokenizer)) == [
+        (example.prompt, text + END) for text in (example.completion, *example.alternatives)
+    ]
+    assert batch.tokens == batch.ids.numel()
+
+
 def test_what_could_be_said_in_a_prompt_stands_where_its_word_is_read(tokenizer):
     example = Example("after red comes\n", "green\n", hints=((1, " green"), (2, "unheard")), previews=((3, "blue"),))
     (batch,) = pass_over([example], tokenizer)
     green, blue = (tokenizer.convert_tokens_to_ids(word) for word in (" green", "blue"))
-    assert batch.hints.tolist() == [[-100, green, -100, -100, -100, -100]]
-    assert batch.previews.tolist() == [[-100] * 6]  # the last word of the prompt has the completion to say
+    assert batch.hints.tolist() == [[-100, green] + [-100] * 5]
+    assert batch.previews.tolist() == [[-100] * 7]  # the last word of the prompt has the completion to say
     longer = Example("after red comes\n\n", "green\n", previews=((3, "blue"),))
-    assert pass_over([longer], tokenizer)[0].previews.tolist() == [[-100] * 3 + [blue] + [-100] * 3]
+    assert pass_over([longer], tokenizer)[0].previews.tolist() == [[-100] * 3 + [blue] + [-100] * 4]
 
 
 def test_no_batch_is_larger_than_it_may_be_unless_one_example_is(tokenizer):
@@ -50,7 +66,7 @@ def test_no_batch_is_larger_than_it_may_be_unless_one_example_is(tokenizer):
 
 
 def test_tokens_are_counted_without_padding(tokenizer):
-    total = sum(len(tokenizer(e.prompt + e.completion)["input_ids"]) for e in MANY)
+    total = sum(len(tokenizer(e.prompt + e.completion)["input_ids"]) + 1 for e in MANY)
     assert sum(batch.tokens for batch in pass_over(MANY, tokenizer)) == total
 
 

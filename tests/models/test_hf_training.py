@@ -6,11 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from aletheia_models.hf.student import build_student, parameters
+from aletheia_models.hf.batches import batches
+from aletheia_models.hf.student import build_student, hidden_states, parameters
+from aletheia_models.hf.tokenizer import END
 from aletheia_models.hf.training import Recipe, train
 from aletheia_plugins import Example, ModelFileError
 
-RECIPE = Recipe(tokens=10_000, tokens_per_batch=60, learning_rate=1e-2, checkpoint_seconds=1e9)
+RECIPE = Recipe(tokens=12_000, tokens_per_batch=60, learning_rate=1e-2, checkpoint_seconds=1e9)
 CAREFUL = Recipe(tokens=1_500, tokens_per_batch=60, learning_rate=1e-2, checkpoint_seconds=0.0)
 """Writes a checkpoint after every step."""
 
@@ -101,6 +103,22 @@ def test_hints_and_previews_are_learnt_beside_the_completions(fit, student, toke
         said = model(ids).logits.argmax(-1)[0, 1]
         assert tokenizer.decode([said]) == example.previews[0][1]
     assert {name.split(".")[0] for name, _ in model.named_parameters()} == {"model"}
+
+
+def test_completions_behind_one_prompt_are_read_as_if_each_stood_alone(student, tokenizer):
+    """The hidden states of a packed row are those of transformers' own forward pass over each text."""
+    model = student()
+    with torch.no_grad():
+        for parameter in model.parameters():  # layers add nothing at first
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)) / 5)
+    example = Example("after red comes\n", "green blue\n", alternatives=("green\n", "green grey pink\n"))
+    (batch,) = batches([example], tokenizer, tokens_per_batch=99, max_length=99, seed=0)
+    _, last = hidden_states(model.eval(), batch.ids, batch.parts, batch.places, 0)
+    for number, text in enumerate((example.completion, *example.alternatives), 1):
+        alone = tokenizer(example.prompt + text + END, return_tensors="pt")["input_ids"]
+        expected = model.model(alone).last_hidden_state[0]
+        chosen = (batch.parts[0] == 0) | (batch.parts[0] == number)
+        assert torch.allclose(last[0, chosen], expected, atol=1e-5)
 
 
 # --- going on ---

@@ -45,19 +45,21 @@ def _initialise(student: LlamaForCausalLM) -> None:
         torch.nn.init.zeros_(block.mlp.down_proj.weight)
 
 
-def hidden_states(model: LlamaForCausalLM, ids: torch.Tensor, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The states (rows × columns × width) of `ids` after `layer` layers; after all, normalised for the output layer.
+def hidden_states(
+    model: LlamaForCausalLM, ids: torch.Tensor, parts: torch.Tensor, places: torch.Tensor, layer: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The states (rows × columns × width) after `layer` layers; and after all, normalised for the output layer.
 
-    The model's own forward pass without cache and padding mask, in a form that compiles whole.
+    `ids`, `parts` and `places` are those of a batch: a position sees what stands before it in its own part and in
+    part 0. Otherwise the model's own forward pass, without cache, in a form that compiles whole.
     """
     decoder = model.model
     columns = ids.shape[1]
-    places = torch.arange(columns, device=ids.device)[None]
     state = early = decoder.embed_tokens(ids)
     rotary = decoder.rotary_emb(state, position_ids=places)
-    mask = None  # other implementations than "eager" know that a mask which is not there is the causal one
-    if model.config._attn_implementation == "eager":
-        mask = torch.full((columns, columns), -torch.inf, dtype=state.dtype, device=ids.device).triu(1)[None, None]
+    earlier = torch.ones(columns, columns, dtype=torch.bool, device=ids.device).tril()
+    seen = earlier & ((parts[:, None, :] == 0) | (parts[:, None, :] == parts[:, :, None]))
+    mask = torch.zeros(seen.shape, dtype=state.dtype, device=ids.device).masked_fill(~seen, -torch.inf)[:, None]
     for depth, block in enumerate(decoder.layers, 1):
         state = block(state, attention_mask=mask, position_embeddings=rotary, use_cache=False)
         early = state if depth == layer else early

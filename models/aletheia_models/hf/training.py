@@ -34,7 +34,7 @@ OPTIMIZERS = OneOf["muon", "adamw"]
 MOMENTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
 """What the optimizers keep of each parameter."""
 
-Reader = Callable[[LlamaForCausalLM, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
+Reader = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 """`hidden_states`, in some arithmetic."""
 
 
@@ -101,9 +101,10 @@ class Learner(torch.nn.Module):
 
         Only positions with something to say reach an output layer.
         """
-        tables = (batch.ids, batch.targets, batch.hints, batch.previews)
-        ids, targets, hints, previews = (table.to(self.student.device) for table in tables)
-        early, last = self.read(self.student, ids, self.recipe.hint_layer)
+        read = (table.to(self.student.device) for table in (batch.ids, batch.parts, batch.places))
+        said = (table.to(self.student.device) for table in (batch.targets, batch.hints, batch.previews))
+        early, last = self.read(self.student, *read, self.recipe.hint_layer)
+        targets, hints, previews = said
         say = self.student.lm_head
         total = loss = F.cross_entropy(say(last[targets >= 0]), targets[targets >= 0])
         if self.recipe.hint_weight and (hints >= 0).any():
@@ -211,9 +212,9 @@ def _reader(model: LlamaForCausalLM, recipe: Recipe) -> Reader:
     if recipe.tokens >= COMPILED and (device == "cuda" or shutil.which("g++")):
         read = torch.compile(hidden_states, dynamic=True)
 
-    def reader(model: LlamaForCausalLM, ids: torch.Tensor, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def reader(model: LlamaForCausalLM, *tables: Any) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.autocast(device, torch.bfloat16, enabled=half(device)):
-            early, last = read(model, ids, layer)
+            early, last = read(model, *tables)
         return early.float(), last.float()
 
     return reader
