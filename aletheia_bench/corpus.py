@@ -6,7 +6,7 @@ corpus depend on its `Plan` alone, not on how many processes made them or how of
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -14,10 +14,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypedDict, get_origin, get_type_hints
 
-import filelock
-
 from aletheia_bench.arms import arm
 from aletheia_bench.checker import Review, review
+from aletheia_bench.locking import alone
 from aletheia_bench.search import search
 from aletheia_bench.text import render, segments
 from aletheia_plugins import (
@@ -171,7 +170,8 @@ def build(plan: Plan, path: Path, *, workers: int = 1) -> Iterator[int]:
         raise CorpusError(f"{path} is no file that can be continued: write to another one.")
     path.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        stack.enter_context(_alone(path))
+        busy = CorpusError(f"{path} is being written by another process: wait for it, or write elsewhere.")
+        stack.callback(alone(path.with_name(f".{path.name}.lock"), busy).release)
         done = _resume(plan, path)
         yield done
         indices = plan.indices()[done:]
@@ -188,20 +188,6 @@ def build(plan: Plan, path: Path, *, workers: int = 1) -> Iterator[int]:
         except Rejected as rejected:
             path.with_name(path.name + ".rejected").write_text(json.dumps(rejected.record) + "\n")
             raise
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """While this process writes the corpus, no other one may."""
-    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise CorpusError(f"{path} is being written by another process: wait for it, or write elsewhere.") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _line(plan: Plan, index: int) -> str:

@@ -15,10 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO, cast
 
-import filelock
 import tomli_w
 
 from aletheia_bench.evaluate import Sample
+from aletheia_bench.locking import alone
 from aletheia_plugins import AletheiaError, CorpusError
 
 __all__ = ["Run", "identity"]
@@ -41,13 +41,8 @@ class Run:
 
     def __enter__(self) -> "Run":
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = filelock.FileLock(self.path / LOCK)
-        try:
-            self._lock.acquire(timeout=0)
-        except filelock.Timeout as error:
-            raise AletheiaError(
-                f"{self.path} is being written by another process: wait for it, or choose another -o."
-            ) from error
+        busy = f"{self.path} is being written by another process: wait for it, or choose another -o."
+        self._lock = alone(self.path / LOCK, AletheiaError(busy))
         self._mend()
         self._file: TextIO = (self.path / SAMPLES).open("a", encoding="utf-8")
         return self

@@ -1,5 +1,6 @@
 """Our training loop against transformers' Trainer: the same student, batches, optimizer, schedule and arithmetic.
 
+    pip install accelerate    (Trainer needs it, the project does not)
     python benchmarks/trainer.py [TOKENS]
 
 Both get the same padded batches, so that what differs is the loop: Trainer's bookkeeping, and that it computes the

@@ -144,8 +144,8 @@ def train(
     learner = Learner(model, recipe, seed)
     optimizers = _optimizers(learner)
     state = _resume(checkpoint, learner, optimizers)
-    began = saved = time.monotonic() - state.seconds
     saved = time.monotonic()
+    began = saved - state.seconds
     model.train()
     for batch in islice(_endless(model, tokenizer, examples, recipe, seed), state.steps, None):
         if state.tokens >= recipe.tokens:
@@ -280,12 +280,9 @@ def _resume(folder: Path, learner: Learner, optimizers: Sequence[torch.optim.Opt
     names = {id(p): name for name, p in learner.named_parameters()}
     for optimizer in optimizers:
         for parameter in chain.from_iterable(group["params"] for group in optimizer.param_groups):
-            moments = {k: tensors.get(f"{k}.{names[id(parameter)]}") for k in MOMENTS}
-            optimizer.state[parameter] = {
-                k: moment if k == "step" else moment.to(parameter.device)
-                for k, moment in moments.items()
-                if moment is not None
-            }
+            kept = {key: tensors.get(f"{key}.{names[id(parameter)]}") for key in MOMENTS}
+            found = {key: moment for key, moment in kept.items() if moment is not None}
+            optimizer.state[parameter] = {k: m if k == "step" else m.to(parameter.device) for k, m in found.items()}
     return _Progress(**json.loads((source / "progress.json").read_text()))
 
 
