@@ -5,14 +5,16 @@ corpus depend on its `Plan` alone, not on how many processes made them or how of
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from itertools import accumulate
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypedDict, get_origin, get_type_hints
+from typing import Any, BinaryIO, TypedDict, get_origin, get_type_hints
 
 from aletheia_bench.arms import arm
 from aletheia_bench.checker import Review, review
@@ -33,7 +35,7 @@ from aletheia_plugins import (
     generator,
 )
 
-__all__ = ["Plan", "Record", "Rejected", "build", "digest", "make", "read", "verify"]
+__all__ = ["Plan", "Record", "Records", "Rejected", "build", "digest", "make", "read", "verify"]
 
 START = b'{"id":"'
 """How a record begins, also one that was only half written."""
@@ -233,13 +235,39 @@ def read(path: Path) -> Iterator[Record]:
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                content = _content(line, path, number)
-                wrong = [column for column, kind in COLUMNS.items() if not isinstance(content.get(column), kind)]
-                if wrong:
-                    raise CorpusError(f"{path}:{number}: no {min(wrong)!r}: this is no trace file, or a damaged one.")
-                yield content  # type: ignore[misc]
+                yield _record(line, path, number)
     except OSError as error:
         raise CorpusError(f"{path}: {error.strerror}.") from error
+
+
+class Records(Sequence[Record]):
+    """The records of a corpus in any order: keeps where each line begins, and reads it when it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with path.open("rb") as file:
+            self.starts = array("Q", accumulate(map(len, file), initial=0))
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, chosen: Any) -> Any:
+        numbers = range(len(self))[chosen]
+        with self.path.open("rb") as file:
+            found = [self._at(number, file) for number in ([numbers] if isinstance(numbers, int) else numbers)]
+        return found[0] if isinstance(numbers, int) else found
+
+    def _at(self, number: int, file: BinaryIO) -> Record:
+        file.seek(self.starts[number])
+        return _record(file.readline(), self.path, number + 1)
+
+
+def _record(line: bytes, path: Path, number: int) -> Record:
+    content = _content(line, path, number)
+    wrong = [column for column, kind in COLUMNS.items() if not isinstance(content.get(column), kind)]
+    if wrong:
+        raise CorpusError(f"{path}:{number}: no {min(wrong)!r}: this is no trace file, or a damaged one.")
+    return content  # type: ignore[return-value]
 
 
 def _content(line: bytes, path: Path, number: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
-from aletheia_bench.search import outlook
+from aletheia_bench.search import Outlook, outlook
 from aletheia_bench.text import parse
 from aletheia_plugins import CSP, WORD, Decide, Example, Imply, Literal, State, generator
 
@@ -31,13 +31,12 @@ def hinted(example: Example, problem: str, csp: CSP) -> Example:
         return example
     rng = generator(example.prompt)
     said = outlook(csp, _state(segment), rng)
-    kinds = {name: kind for name, (kind, *_) in said.items()}
-    hints = tuple(_hints(kinds, len(WORD.findall(segment)), problem))
+    hints = tuple(_hints(said, len(WORD.findall(segment)), problem))
     previews = tuple(_previews(hints, WORD.findall(example.prompt), rng))
     return replace(example, hints=hints, previews=previews, alternatives=tuple(_alternatives(example.completion, said)))
 
 
-def _hints(said: Mapping[str, str], start: int, problem: str) -> Iterator[tuple[int, str]]:
+def _hints(said: Mapping[str, Outlook], start: int, problem: str) -> Iterator[tuple[int, tuple[str, ...]]]:
     """A word's subject is the name that it ends in: x1 of ~x1, v2 of v1-v2.
 
     Only a word that is nothing but a name says more than whether its subject has a value: then all that bears on the
@@ -45,29 +44,35 @@ def _hints(said: Mapping[str, str], start: int, problem: str) -> Iterator[tuple[
     """
     for place, word in enumerate(WORD.findall(problem), start):
         name = NAME.search(word)
-        hint = said.get(name.group()) if name else None
-        if name and hint:
+        found = said.get(name.group()) if name else None
+        if name and found:
             whole = name.group() == word.strip()
-            yield place, hint if whole or hint.startswith(" ") else "decide"
+            if whole:
+                yield place, (found.kind, *found.reasons)
+            else:
+                yield place, (found.kind if found.kind.startswith(" ") else "decide",)
 
 
-def _alternatives(completion: str, said: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+def _alternatives(completion: str, said: Mapping[str, Outlook]) -> Iterator[str]:
     """The completion with another step of its kind in place of the first one: it could name something else."""
     first, newline, rest = completion.partition("\n")
     kind, _, named = first.partition(" ")
-    for name, (other, *words) in said.items() if kind in ("imply", "conflict") else ():
-        if other == kind and not named.startswith(f"{name} :"):
+    for name, found in said.items() if kind in ("imply", "conflict") else ():
+        if found.kind == kind and not named.startswith(f"{name} :"):
+            words = list(found.step)
             if kind == "imply":
                 words.insert(-1, " ->")
             yield f"{kind} {name} :{''.join(words)}{newline}{rest}"
 
 
-def _previews(hints: Sequence[tuple[int, str]], words: Sequence[str], rng: Random) -> Iterator[tuple[int, str]]:
+def _previews(
+    hints: Sequence[tuple[int, tuple[str, ...]]], words: Sequence[str], rng: Random
+) -> Iterator[tuple[int, str]]:
     """At each name, one that a step could name if the problem ended there: of a conflict, or else of an implication."""
     names: dict[str, list[str]] = {"conflict": [], "imply": []}
-    for place, hint in hints:
-        if hint in names:
-            names[hint].append(words[place])
+    for place, (kind, *_) in hints:
+        if kind in names:
+            names[kind].append(words[place])
         if found := names["conflict"] or names["imply"]:
             yield place, rng.choice(found)
 

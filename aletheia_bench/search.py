@@ -1,23 +1,20 @@
 """Complete chronological backtracking over any CSP, written down step by step.
 
-Knows bounds and bits, not tasks or text. A set of literals is an int, one bit a (variable, value) pair, so that a
-look at a constraint is one `&` and one `bit_count`.
+Knows bounds and bits, not tasks or text: a look at a constraint is one `&` and one `bit_count`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, reduce
 from itertools import chain
-from operator import or_
 from random import Random
 from typing import TypeVar
 
+from aletheia_bench.network import Row, lowest, network
 from aletheia_plugins import (
     CSP,
     Answer,
     Backtrack,
     Conflict,
-    Constraint,
     Decide,
     Domains,
     Imply,
@@ -66,68 +63,25 @@ def search(
     return Trace(tuple(steps))
 
 
-def outlook(csp: CSP, state: State, rng: Random | None = None) -> dict[str, tuple[str, ...]]:
-    """What a state makes of each variable and constraint: what a step that names it would say.
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a state makes of a variable or a constraint, in words with a space before each literal.
 
-    The kind of the step comes first, then the literals that follow the name, each with a space before it; "decide"
-    where there is nothing to say. A variable with a value says its literal instead, and a bound that can no longer be
-    exceeded a literal that sees to that. With `rng`, any of several reasons.
+    `kind`: of the step that would name it: "conflict", "imply", or "decide" where there is nothing to say. A variable
+    with a value says its literal instead, and a bound that can no longer be exceeded a literal that sees to that.
+    `reasons`: of an open variable, for each value what excludes it, or the literal itself if nothing does; of a bound,
+    for each of its variables the literal that holds, or the one that would keep the bound.
+    `step`: what would follow the name in the step.
     """
+
+    kind: str
+    reasons: tuple[str, ...] = ()
+    step: tuple[str, ...] = ()
+
+
+def outlook(csp: CSP, state: State, rng: Random | None = None) -> dict[str, Outlook]:
+    """What a state makes of each variable and constraint; with `rng`, any of several reasons."""
     return _Search(csp, smallest_domain, rng).outlook(state)
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A bound's constraint, and the bits of its literals in the order in which the constraint lists them."""
-
-    name: str
-    order: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Network:
-    """A CSP in bits."""
-
-    literals: Sequence[Literal]
-    excluded: Sequence[Literal]
-    bit: Mapping[tuple[str, str], int]
-    rows: Sequence[tuple[int, int, _Row]]
-    """(mask, limit, row): at most `limit` of the literals in `mask` may hold."""
-    blocks: Sequence[int]
-    """For each literal, the literals that cannot hold beside it: the rows of limit 1, when checking forward."""
-
-
-def _network(
-    variables: tuple[str, ...], values: tuple[str, ...], constraints: tuple[Constraint, ...], *, forward: bool
-) -> _Network:
-    """The constraints over variables that could all take any of `values`; their domains are looked at elsewhere."""
-    pairs, literals, excluded = _pairs(variables, values)
-    bit = {pair: 1 << index for index, pair in enumerate(pairs)}
-    domains = dict.fromkeys(variables, values)
-    blocks = [0] * len(pairs)
-    rows = []
-    for constraint in constraints:
-        for bound in constraint.bounds(domains):
-            order = [bit[pair] for pair in bound.pairs]
-            mask = reduce(or_, order, 0)
-            if forward and bound.limit == 1:
-                for one in order:
-                    blocks[one.bit_length() - 1] |= mask ^ one
-            else:
-                rows.append((mask, bound.limit, _Row(constraint.name, order)))
-    return _Network(literals, excluded, bit, rows, blocks)
-
-
-_cached_network = lru_cache(maxsize=16)(_network)
-"""Of tasks whose constraints are the same in each problem, as they are in Sudoku."""
-
-
-@lru_cache(maxsize=64)
-def _pairs(
-    variables: tuple[str, ...], values: tuple[str, ...]
-) -> tuple[list[tuple[str, str]], list[Literal], list[Literal]]:
-    pairs = [(variable, value) for variable in variables for value in values]
-    return pairs, [Literal(*pair) for pair in pairs], [Literal(*pair, equal=False) for pair in pairs]
 
 
 class _Search:
@@ -140,9 +94,7 @@ class _Search:
     def __init__(self, csp: CSP, heuristic: Heuristic, rng: Random | None = None) -> None:
         self.csp, self.heuristic, self.rng = csp, heuristic, rng
         forward = csp.propagation == "forward"
-        values = tuple(dict.fromkeys(chain.from_iterable(csp.domains.values())))
-        build = _cached_network if forward else _network
-        self.net = build(tuple(csp.domains), values, csp.constraints, forward=forward)
+        self.net = network(csp)
         self.look = self._forward if forward else self._unit
         self.rows = shuffled(self.net.rows, rng)
         """In the order in which they are looked at, as are the variables in `domain`."""
@@ -173,37 +125,52 @@ class _Search:
         if isinstance(step, Conflict):
             yield Answer(Verdict.UNSAT)
 
-    def outlook(self, state: State) -> dict[str, tuple[str, ...]]:
+    def outlook(self, state: State) -> dict[str, Outlook]:
         self._adopt(state)
-        said = {row.name: self._said(mask, limit, row) for mask, limit, row in self.net.rows}
-        left = self.open & ~(self.blocked | self.refuted)
-        forward = self.csp.propagation == "forward"
-        for variable, domain in self.domain.items():
-            values = left & domain
-            if domain & self.open:
-                single = forward and not values & (values - 1)
-                said[variable] = self._told(self._reasons(variable, values), values) if single else ("decide",)
-        said.update({lit.variable: (f" {lit}",) for level in self.levels for lit in level if lit.equal})
+        said = {row.name: self._of_row(mask, limit, row) for mask, limit, row in self.net.rows}
+        if self.csp.propagation == "forward":
+            said.update({v: self._of_variable(v, domain) for v, domain in self.domain.items() if domain & self.open})
+        else:
+            said.update(dict.fromkeys(self.domain, Outlook("decide")))
+        said.update({lit.variable: Outlook(f" {lit}") for level in self.levels for lit in level if lit.equal})
         return said
 
-    def _said(self, mask: int, limit: int, row: _Row) -> tuple[str, ...]:
-        """Of a bound: it is exceeded, it leaves its last literal no choice, it cannot be exceeded, or none of these."""
-        count = (mask & self.held).bit_count()
-        if count > limit:
-            return self._told(self._cited(row), 0)
-        gone = mask & ~self.held & ~self.open
-        if gone and (mask ^ gone).bit_count() <= limit:
-            witness = self.domain[self.net.literals[_lowest(gone)].variable] & self.held
-            return (f" {self.net.literals[witness.bit_length() - 1]}",)
-        if count < limit:
-            return ("decide",)
-        last = mask & self.open
-        return self._told(self._cited(row), self.domain[self.net.literals[_lowest(last)].variable] & ~last)
+    def _of_variable(self, variable: str, domain: int) -> Outlook:
+        left = domain & ~(self.blocked | self.refuted)
+        bits = [self.net.bit[variable, value] for value in self.csp.domains[variable]]
+        why = [(self.net.literals[bit.bit_length() - 1],) if bit & left else self._why(bit) for bit in bits]
+        reasons = tuple([f" {first}" for first, *_ in why])
+        if left & (left - 1):
+            return Outlook("decide", reasons)
+        cites = dict.fromkeys(chain.from_iterable(w for w, bit in zip(why, bits, strict=True) if bit != left))
+        return self._outlook(reasons, tuple(cites), left)
 
-    def _told(self, cites: Iterable[Literal], implied: int) -> tuple[str, ...]:
+    def _of_row(self, mask: int, limit: int, row: Row) -> Outlook:
+        """The bound is exceeded, it leaves its last literal no choice, it cannot be exceeded, or none of these."""
+        reasons = tuple([f" {self._holds(bit)}" for bit in row.order])
+        count = (mask & self.held).bit_count()
+        gone = mask & ~self.held & ~self.open
+        if count <= limit and gone and (mask ^ gone).bit_count() <= limit:
+            return Outlook(f" {self._holds(gone & -gone)}", reasons)
+        if count < limit:
+            return Outlook("decide", reasons)
+        last = mask & self.open if count == limit else 0
+        return self._outlook(reasons, self._cited(row), self._others(last) if last else 0)
+
+    def _outlook(self, reasons: tuple[str, ...], cites: Sequence[Literal], implied: int) -> Outlook:
         """An implication, or, of nothing, a conflict."""
-        follows = [self.net.literals[_lowest(implied)]] if implied else []
-        return ("imply" if implied else "conflict", *(f" {lit}" for lit in (*cites, *follows)))
+        follows = [self.net.literals[lowest(implied)]] if implied else []
+        return Outlook("imply" if implied else "conflict", reasons, tuple([f" {lit}" for lit in (*cites, *follows)]))
+
+    def _holds(self, bit: int) -> Literal:
+        """What the variable of this literal is, or, if it has no value, what it would have to be for it not to hold."""
+        place = bit.bit_length() - 1
+        known = self.domain[self.net.literals[place].variable] & self.held or self._others(bit)
+        return self.net.excluded[place] if not known or known & (known - 1) else self.net.literals[lowest(known)]
+
+    def _others(self, bit: int) -> int:
+        """The other literals of its variable."""
+        return self.domain[self.net.literals[lowest(bit)].variable] & ~bit
 
     # --- looking for what follows ---
 
@@ -267,8 +234,8 @@ class _Search:
 
     def _clash(self, wrong: int) -> Conflict:
         """Literals that exclude each other are held from the start: two equal clues, or neighbours of one colour."""
-        lit = self.net.literals[_lowest(wrong)]
-        if self.net.blocks[_lowest(wrong)] & self.held == 0:
+        lit = self.net.literals[lowest(wrong)]
+        if self.net.blocks[lowest(wrong)] & self.held == 0:
             return Conflict(lit.variable, self._reasons(lit.variable, 0))
         for constraint in self.csp.constraints:
             for bound in constraint.bounds(self.csp.domains):
@@ -295,13 +262,13 @@ class _Search:
         rows = ((mask & self.held).bit_count() >= limit and row for mask, limit, row in self.rows if mask & bit)
         return self._cited(next(row for row in rows if row))
 
-    def _cited(self, row: _Row) -> tuple[Literal, ...]:
+    def _cited(self, row: Row) -> tuple[Literal, ...]:
         return tuple([self.net.literals[bit.bit_length() - 1] for bit in row.order if bit & self.held])
 
     def _any(self, bits: int) -> int:
         """The place of one of the bits: the lowest, or with `rng` any."""
         if self.rng is None or not bits & (bits - 1):
-            return _lowest(bits)
+            return lowest(bits)
         return self.rng.choice([place for place in range(bits.bit_length()) if bits >> place & 1])
 
     # --- moving ---
@@ -356,7 +323,7 @@ class _Search:
                     self.refuted |= self.net.bit[lit.variable, lit.value]
                     self.levels[-1].append(lit)
         if both := self.held & self.refuted:
-            raise ValueError(f"the start both has and excludes {self.net.literals[_lowest(both)]}")
+            raise ValueError(f"the start both has and excludes {self.net.literals[lowest(both)]}")
 
     def _state(self) -> State:
         return State(tuple(map(tuple, self.levels)))
@@ -383,7 +350,3 @@ def shuffled(things: Iterable[T], rng: Random | None) -> list[T]:
     if rng:
         rng.shuffle(found)
     return found
-
-
-def _lowest(bits: int) -> int:
-    return (bits & -bits).bit_length() - 1

@@ -1,9 +1,10 @@
 """Trains the student that a card describes on a verified corpus. Knows corpora and contexts, not how a model learns."""
 
 import json
+import math
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,13 @@ from aletheia_bench import corpus
 from aletheia_bench.contexts import examples
 from aletheia_bench.hints import hinted
 from aletheia_bench.progress import progress
-from aletheia_plugins import Backend, Card, Example, Task, Trainable, UsageError
+from aletheia_plugins import Backend, Card, ContextKind, Example, Task, Trainable, UsageError
 
 __all__ = ["Course", "train"]
+
+
+PAGE = 128
+"""Traces of each corpus that are read, and then forgotten, together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,30 @@ class Course:
                     yield corpus.Plan(task, level, self.count, seed=self.seed, arm=arm)
 
 
+@dataclass(frozen=True, slots=True)
+class _Pages(Sequence[list[Example]]):
+    """The turns of the next `PAGE` traces of each corpus."""
+
+    context: ContextKind
+    tasks: Mapping[str, Task[Any]]
+    corpora: Sequence[corpus.Records]
+
+    def __len__(self) -> int:
+        return math.ceil(max(map(len, self.corpora)) / PAGE)
+
+    def __getitem__(self, number: Any) -> Any:
+        part = slice(number * PAGE, (number + 1) * PAGE)
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        return [example for records in self.corpora for record in records[part] for example in self._turns(record)]
+
+    def _turns(self, record: corpus.Record) -> Iterator[Example]:
+        task = self.tasks[record["task"]]
+        csp = task.csp(task.loads(record["problem"])[0])
+        for example in examples(self.context, record["prompt"], record["completion"]):
+            yield hinted(example, record["prompt"], csp)
+
+
 def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
     """Build the corpora in `out`/corpus, train, and return the card with its new weights, which are in `out`.
 
@@ -47,16 +76,9 @@ def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
     if not paths:
         raise UsageError(f"{card.name}: no task has a level named {' or '.join(course.levels)}.")
 
-    tasks = {task.name: task for task in course.tasks}
-
-    def stream() -> Iterator[Example]:
-        for record in _in_turn([corpus.read(path) for path in paths]):
-            csp = tasks[record["task"]].csp(tasks[record["task"]].loads(record["problem"])[0])
-            for example in examples(card.context, record["prompt"], record["completion"]):
-                yield hinted(example, record["prompt"], csp)
-
+    pages = _Pages(card.context, {task.name: task for task in course.tasks}, [corpus.Records(path) for path in paths])
     with progress(f"training {card.name}") as show:
-        figures = backend.fit(card, stream, out, seed=course.seed, progress=show)
+        figures = backend.fit(card, pages, out, seed=course.seed, workers=course.workers, progress=show)
     facts = _facts(card, course, figures, time.monotonic() - began)
     (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return replace(card, weights=out, sha256=None)
@@ -81,17 +103,6 @@ def _corpus(plan: corpus.Plan, folder: Path, workers: int) -> Path:
         for done in corpus.build(plan, path, workers=workers):
             show(done, len(plan.indices()))
     return path
-
-
-def _in_turn(streams: list[Iterator[corpus.Record]]) -> Iterator[corpus.Record]:
-    """One record of each stream after the other, until the last one ends."""
-    while streams:
-        for stream in list(streams):
-            record = next(stream, None)
-            if record is None:
-                streams.remove(stream)
-            else:
-                yield record
 
 
 def _facts(card: Card, course: Course, figures: Mapping[str, Any], seconds: float) -> dict[str, Any]:

@@ -9,10 +9,12 @@ logits of every position where the loop takes those of the completions only.
 
 import sys
 import time
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
 from transformers import Trainer, TrainingArguments
 
@@ -39,22 +41,17 @@ def ours(student, tokenizer, found, tokens):
                                  "preview_weight": 0.0})  # fmt: skip
     with TemporaryDirectory() as folder:
         began = time.perf_counter()
-        done = training.train(
-            student,
-            tokenizer,
-            lambda: found,
-            recipe,
-            checkpoint=Path(folder) / "c",
-            seed=0,
-            progress=quiet,
+        read = partial(
+            batches.stream, [found], tokenizer, tokens_per_batch=recipe.tokens_per_batch, max_length=2048, seed=0
         )
+        done = training.train(student, read, recipe, checkpoint=Path(folder) / "c", seed=0, progress=quiet)
     return done["tokens"] / (time.perf_counter() - began)
 
 
 def theirs(student, tokenizer, found, tokens):
-    made = batches.batches(found, tokenizer, tokens_per_batch=RECIPE.tokens_per_batch, max_length=2048, seed=0)
+    made = batches.stream([found], tokenizer, tokens_per_batch=RECIPE.tokens_per_batch, max_length=2048, seed=0)
     taken, total = [], 0
-    for batch in made:
+    for _, batch in made:
         taken.append(batch)
         total += batch.tokens
         if total >= tokens:
@@ -62,7 +59,7 @@ def theirs(student, tokenizer, found, tokens):
 
     class Loop(Trainer):
         def get_train_dataloader(self):
-            return [{"input_ids": b.ids, "labels": b.targets} for b in taken]
+            return [{"input_ids": torch.from_numpy(b.ids).long(), "labels": labels(b)} for b in taken]
 
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
             logits = model(input_ids=inputs["input_ids"], use_cache=False).logits
@@ -80,6 +77,13 @@ def theirs(student, tokenizer, found, tokens):
         began = time.perf_counter()
         loop.train()
         return total / (time.perf_counter() - began)
+
+
+def labels(batch):
+    """The targets as a table, -100 elsewhere."""
+    table = np.full(batch.ids.size, -100)
+    table[batch.targets.at] = batch.targets.words[:, 0]
+    return torch.from_numpy(table.reshape(batch.ids.shape))
 
 
 def quiet(done, total, **figures):

@@ -1,7 +1,7 @@
 """What a plugin implements: `Task`, and `Backend` with its `Model`. Knows values only."""
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar, Literal as OneOf, Protocol, TypeVar, runtime_checkable
@@ -109,10 +109,18 @@ class Trainable(Protocol):
     """A back-end that can also train."""
 
     def fit(
-        self, card: Card, examples: Callable[[], Iterable[Example]], out: Path, *, seed: int, progress: Progress
+        self,
+        card: Card,
+        pages: Sequence[Iterable[Example]],
+        out: Path,
+        *,
+        seed: int,
+        workers: int,
+        progress: Progress,
     ) -> Mapping[str, Any]:
-        """Train the card's student on `examples` (called anew for each pass) and write its weights into `out`.
+        """Train the card's student on the examples and write its weights into `out`.
 
+        `pages` can be pickled, and read in any order: with `workers` > 1, other processes may prepare what comes next.
         Continues from a checkpoint in `out`. Returns what a model card should say: steps, tokens, seconds, loss.
         """
         ...

@@ -240,8 +240,8 @@ class Example:
 
     prompt: str
     completion: str
-    hints: tuple[tuple[int, str], ...] = ()
-    """(n, word): what could be said at the n-th `WORD` of the prompt."""
+    hints: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    """(n, words): what could be said at the n-th `WORD` of the prompt: a kind, and what it rests on."""
     previews: tuple[tuple[int, str], ...] = ()
     """(n, word): a name that the completion could give if the prompt ended at its n-th word."""
     alternatives: tuple[str, ...] = ()

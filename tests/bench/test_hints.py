@@ -13,9 +13,15 @@ TASKS = load_plugins([]).tasks
 
 
 def spelt(example):
-    """Prompt words with their hints, those without left out."""
+    """Prompt words with the kinds of their hints, those without left out."""
     words = WORD.findall(example.prompt)
-    return [(words[place].strip(), hint) for place, hint in example.hints]
+    return [(words[place].strip(), kind) for place, (kind, *_) in example.hints]
+
+
+def reasons(example):
+    """What a hint rests on, of the words that have such a hint."""
+    words = WORD.findall(example.prompt)
+    return {words[place].strip(): " ".join(found).split() for place, (_, *found) in example.hints if found}
 
 
 def test_a_clause_says_conflict_unit_or_a_literal_that_satisfies_it():
@@ -29,6 +35,9 @@ def test_a_clause_says_conflict_unit_or_a_literal_that_satisfies_it():
         ("~x1", " x1=1"), ("~x3", "decide"), ("c3", "imply"),
         ("x2", " x2=0"), ("x3", "decide"), ("c4", "imply"),
     ]  # fmt: skip
+    assert reasons(example) == {  # what each literal is, or would have to be for the clause to hold
+        "c1": ["x1=1", "x2=0"], "c2": ["x1=1", "x2=0"], "c3": ["x1=1", "x3=0"], "c4": ["x2=0", "x3=1"],
+    }  # fmt: skip
 
 
 def test_an_edge_says_whether_its_end_is_coloured_and_a_vertex_what_its_neighbours_leave_it():
@@ -40,6 +49,16 @@ def test_an_edge_says_whether_its_end_is_coloured_and_a_vertex_what_its_neighbou
     assert said["v4-v1"] == " v1=1"
     assert said["v1-v4"] == "decide"
     assert (said["v1"], said["v3"], said["v4"]) == (" v1=1", "decide", "imply")
+    assert reasons(example) == {"v3": ["v3=1", "v3=2", "v3=3"], "v4": ["v1=1", "v2=2", "v4=3"]}
+
+
+def test_a_value_that_a_backtrack_excluded_is_its_own_reason():
+    coloring = TASKS["coloring"]
+    problem = coloring.loads("c colours 3\np edge 2 1\ne 1 2\n")[0]
+    prompt = coloring.render(problem)
+    example = hinted(Example("state: v1!=1 | v2=3\n" + prompt, "imply v1 : v1!=1 v2=3 -> v1=2\n"), prompt,
+                     coloring.csp(problem))  # fmt: skip
+    assert reasons(example) == {"v1": ["v1!=1", "v1=2", "v2=3"]}
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))
@@ -53,7 +72,10 @@ def test_what_a_step_names_is_hinted_as_its_kind(name):
             step = parse_line(example.completion.splitlines()[0])
             if isinstance(step, Conflict | Imply):
                 kind = "conflict" if isinstance(step, Conflict) else "imply"
-                assert (step.name, kind) in spelt(hinted(example, record["prompt"], csp))
+                found = hinted(example, record["prompt"], csp)
+                assert (step.name, kind) in spelt(found)
+                if isinstance(step, Imply):
+                    assert str(step.literal) in reasons(found)[step.name]
                 seen += 1
     assert seen
 

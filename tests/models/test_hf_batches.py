@@ -1,10 +1,11 @@
 """Batches: every example once in a pass, whole, with loss on its completion alone."""
 
 from collections import Counter
+from itertools import islice
 
 import pytest
 
-from aletheia_models.hf.batches import batches
+from aletheia_models.hf.batches import REASONS, batches, stream
 from aletheia_models.hf.tokenizer import END
 from aletheia_plugins import Example, ModelFileError
 
@@ -14,13 +15,20 @@ MANY = [
 
 
 def pass_over(examples, tokenizer, *, tokens_per_batch=200, max_length=64, seed=0):
-    return list(batches(iter(examples), tokenizer, tokens_per_batch=tokens_per_batch, max_length=max_length, seed=seed))
+    return batches(iter(examples), tokenizer, tokens_per_batch=tokens_per_batch, max_length=max_length, seed=seed)
+
+
+def spelt(said, batch):
+    """What is said where: (row, column) → token ids."""
+    places = (divmod(place, batch.ids.shape[1]) for place in said.at.tolist())
+    return dict(zip(places, said.words.tolist(), strict=True))
 
 
 def examples_in(batch, tokenizer):
-    """What the rows of a batch teach: the prompt, and each completion with the place of its first word."""
-    for ids, parts, places, targets in zip(
-        *(t.tolist() for t in (batch.ids, batch.parts, batch.places, batch.targets)), strict=True
+    """What the rows of a batch teach: the prompt and each completion."""
+    targets = spelt(batch.targets, batch)
+    for row, (ids, parts, places) in enumerate(
+        zip(*(t.tolist() for t in (batch.ids, batch.parts, batch.places)), strict=True)
     ):
         whole = {number: [n for n, part in enumerate(parts) if part == number] for number in set(parts)}
         assert [places[n] for n in whole[0]] == list(range(len(whole[0])))
@@ -28,9 +36,10 @@ def examples_in(batch, tokenizer):
         prompt = whole.pop(0)
         for part in whole.values():
             assert [places[n] for n in part] == list(range(len(prompt), len(prompt) + len(part)))
-            assert [targets[n] for n in part] == [ids[n] for n in part[1:]] + [-100]
-            assert targets[prompt[-1]] == ids[part[0]]
+            assert [targets.pop((row, n), None) for n in part] == [[ids[n]] for n in part[1:]] + [None]
             yield tokenizer.decode([ids[n] for n in prompt]), tokenizer.decode([ids[n] for n in part])
+        assert targets.pop((row, prompt[-1])) == [ids[prompt[-1] + 1]]
+    assert not targets
 
 
 def test_every_example_occurs_once_in_a_pass_with_loss_on_its_completion_and_its_end_alone(tokenizer):
@@ -45,23 +54,23 @@ def test_alternatives_stand_beside_the_completion_behind_one_prompt(tokenizer):
     assert list(examples_in(batch, tokenizer)) == [
         (example.prompt, text + END) for text in (example.completion, *example.alternatives)
     ]
-    assert batch.tokens == batch.ids.numel()
+    assert batch.tokens == (batch.parts >= 0).sum()
 
 
 def test_what_could_be_said_in_a_prompt_stands_where_its_word_is_read(tokenizer):
-    example = Example("after red comes\n", "green\n", hints=((1, " green"), (2, "unheard")), previews=((3, "blue"),))
+    hints = ((1, (" green",)), (2, ("unheard", " grey", "unheard", " green")), (3, (" grey",)))
+    example = Example("after red comes\n\n", "green\n", hints=hints, previews=((3, "blue"), (4, "blue")))
     (batch,) = pass_over([example], tokenizer)
-    green, blue = (tokenizer.convert_tokens_to_ids(word) for word in (" green", "blue"))
-    assert batch.hints.tolist() == [[-100, green] + [-100] * 5]
-    assert batch.previews.tolist() == [[-100] * 7]  # the last word of the prompt has the completion to say
-    longer = Example("after red comes\n\n", "green\n", previews=((3, "blue"),))
-    assert pass_over([longer], tokenizer)[0].previews.tolist() == [[-100] * 3 + [blue] + [-100] * 4]
+    green, grey, blue = (tokenizer.convert_tokens_to_ids(word) for word in (" green", " grey", "blue"))
+    assert spelt(batch.hints, batch) == {(0, 1): [green], (0, 3): [grey]}
+    assert spelt(batch.reasons, batch) == {(0, 2): [grey, -100, green] + [-100] * (REASONS - 3)}
+    assert spelt(batch.previews, batch) == {(0, 3): [blue]}  # the last word of the prompt has the completion to say
 
 
 def test_no_batch_is_larger_than_it_may_be_unless_one_example_is(tokenizer):
     for batch in pass_over(MANY, tokenizer, tokens_per_batch=100):
-        assert batch.ids.numel() <= 100
-        assert batch.ids.shape == batch.targets.shape
+        assert batch.ids.size <= 100
+        assert batch.ids.shape == batch.parts.shape == batch.places.shape
     assert {len(batch.ids) for batch in pass_over(MANY, tokenizer, tokens_per_batch=1)} == {1}
 
 
@@ -72,7 +81,7 @@ def test_tokens_are_counted_without_padding(tokenizer):
 
 def test_padding_is_scarce(tokenizer):
     found = pass_over(MANY, tokenizer)
-    assert sum(batch.tokens for batch in found) > 0.8 * sum(batch.ids.numel() for batch in found)
+    assert sum(batch.tokens for batch in found) > 0.7 * sum(batch.ids.size for batch in found)
 
 
 def test_an_example_that_is_too_long_is_an_error_and_never_cut(tokenizer):
@@ -97,3 +106,32 @@ def test_a_seed_orders_the_batches(tokenizer):
 
 def test_no_examples_are_no_batches(tokenizer):
     assert pass_over([], tokenizer) == []
+
+
+# --- page after page ---
+
+
+PAGES = [MANY[:30], MANY[30:70], MANY[70:]]
+
+
+def first(count, tokenizer, **options):
+    """The first batches of the stream over `PAGES`, as lists, with the places behind them."""
+    found = stream(PAGES, tokenizer, tokens_per_batch=100, max_length=64, **{"seed": 0, **options})
+    return [(place, batch.ids.tolist()) for place, batch in islice(found, count)]
+
+
+def test_pass_after_pass_every_page_is_seen_in_another_order(tokenizer):
+    once = sum(len(pass_over(page, tokenizer, tokens_per_batch=100)) for page in PAGES)
+    found = [ids for _, ids in first(2 * once, tokenizer)]
+    assert sorted(found[:once]) == sorted(found[once:])
+    assert found[:once] != found[once:]
+
+
+@pytest.mark.parametrize("start", [1, 5, 40, 80])
+def test_a_stream_goes_on_from_any_place(tokenizer, start):
+    whole = first(90, tokenizer)
+    assert first(10, tokenizer, start=whole[start - 1][0]) == whole[start : start + 10]
+
+
+def test_other_processes_prepare_the_same_batches(tokenizer):
+    assert first(60, tokenizer, workers=3) == first(60, tokenizer)

@@ -2,11 +2,12 @@
 
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
-from aletheia_models.hf.batches import batches
+from aletheia_models.hf.batches import batches, stream
 from aletheia_models.hf.student import build_student, hidden_states, parameters
 from aletheia_models.hf.tokenizer import END
 from aletheia_models.hf.training import Recipe, train
@@ -39,9 +40,12 @@ def fit(tokenizer, toy, tmp_path):
     """Trains a student on the toy corpus, with its checkpoint in a folder of the test."""
 
     def run(model, recipe=RECIPE, progress=None, *, seed=0, folder="checkpoint", examples=toy):
+        read = partial(
+            stream, [examples[:4], examples[4:]], tokenizer, tokens_per_batch=recipe.tokens_per_batch, max_length=64,
+            seed=seed,
+        )  # fmt: skip
         return train(
-            model, tokenizer, lambda: examples, recipe, checkpoint=tmp_path / folder, seed=seed,
-            progress=progress or Interrupting(),
+            model, read, recipe, checkpoint=tmp_path / folder, seed=seed, progress=progress or Interrupting()
         )  # fmt: skip
 
     return run
@@ -94,7 +98,7 @@ def test_a_loss_that_explodes_is_a_sentence(fit, student):
 
 def test_hints_and_previews_are_learnt_beside_the_completions(fit, student, tokenizer):
     """At the layer and in the place that the recipe says, by an output layer that the student does not keep."""
-    toy = [Example(f"after {w}\n\n", "red\n", hints=((1, h),), previews=((1, p),)) for w, h, p in HINTED]
+    toy = [Example(f"after {w}\n\n", "red\n", hints=((1, (h,)),), previews=((1, p),)) for w, h, p in HINTED]
     recipe = replace(RECIPE, hint_weight=1.0, preview_weight=1.0, hint_layer=1)
     model = student()
     fit(model, recipe, examples=toy)
@@ -113,11 +117,12 @@ def test_completions_behind_one_prompt_are_read_as_if_each_stood_alone(student, 
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)) / 5)
     example = Example("after red comes\n", "green blue\n", alternatives=("green\n", "green grey pink\n"))
     (batch,) = batches([example], tokenizer, tokens_per_batch=99, max_length=99, seed=0)
-    _, last = hidden_states(model.eval(), batch.ids, batch.parts, batch.places, 0)
+    tables = (torch.from_numpy(table).long() for table in (batch.ids, batch.parts, batch.places))
+    (last,) = hidden_states(model.eval(), *tables, [])
     for number, text in enumerate((example.completion, *example.alternatives), 1):
         alone = tokenizer(example.prompt + text + END, return_tensors="pt")["input_ids"]
         expected = model.model(alone).last_hidden_state[0]
-        chosen = (batch.parts[0] == 0) | (batch.parts[0] == number)
+        chosen = torch.from_numpy((batch.parts[0] == 0) | (batch.parts[0] == number))
         assert torch.allclose(last[0, chosen], expected, atol=1e-5)
 
 

@@ -1,8 +1,9 @@
 """The `hf` back-end: opens and trains cards with torch and transformers, which it imports only when it is used."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from aletheia_plugins import Card, Example, MissingError, Model, ModelFileError,
 
 __all__ = ["HF"]
 
-SAMPLE = 50_000
+SAMPLE = 10_000
 """Examples whose words make up a new student's vocabulary."""
 
 
@@ -47,18 +48,31 @@ class HF:
         return HFModel(model.to(_device()), tokenizer, batch_size=batch_size)
 
     def fit(
-        self, card: Card, examples: Callable[[], Iterable[Example]], out: Path, *, seed: int, progress: Progress
+        self,
+        card: Card,
+        pages: Sequence[Iterable[Example]],
+        out: Path,
+        *,
+        seed: int,
+        workers: int,
+        progress: Progress,
     ) -> Mapping[str, Any]:
         _require()
+        from aletheia_models.hf.batches import stream
         from aletheia_models.hf.student import build_student, parameters
         from aletheia_models.hf.tokenizer import build_tokenizer
         from aletheia_models.hf.training import Recipe, train
 
         recipe = Recipe.of(card.settings.get("training", {}))
-        tokenizer = build_tokenizer(e.prompt + e.completion for e in islice(examples(), SAMPLE))
+        sample = islice(chain.from_iterable(pages), SAMPLE)
+        tokenizer = build_tokenizer(example.prompt + example.completion for example in sample)
         model: Any = build_student(card.settings.get("architecture", {}), tokenizer, seed=seed)
         model.to(_device())
-        figures = train(model, tokenizer, examples, recipe, checkpoint=out / "checkpoint", seed=seed, progress=progress)
+        read = partial(
+            stream, pages, tokenizer, tokens_per_batch=recipe.tokens_per_batch,
+            max_length=model.config.max_position_embeddings, seed=seed, workers=workers,
+        )  # fmt: skip
+        figures = train(model, read, recipe, checkpoint=out / "checkpoint", seed=seed, progress=progress)
         model.save_pretrained(out)
         tokenizer.save_pretrained(out)
         return {"parameters": parameters(model), "vocabulary": len(tokenizer), "device": _device(), **figures}

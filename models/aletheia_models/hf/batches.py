@@ -1,44 +1,122 @@
 """Turns examples into padded batches of about equal cost. Knows token ids, not models."""
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 
 import numpy as np
-import torch
-from tokenizers import Tokenizer
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerFast
 
 from aletheia_plugins import WORD, Example, ModelFileError
 
-__all__ = ["Batch", "batches"]
+__all__ = ["REASONS", "Batch", "Place", "Said", "batches", "stream"]
 
-WINDOW = 16_384
-"""Examples that are sorted by length together."""
+REASONS = 9
+"""Words of what a hint rests on: those of nine values of a cell, say; further ones are left out."""
+NONE = -100
+"""No word: what PyTorch's losses ignore."""
+EVEN = 8
+"""Rows are padded to a multiple of this: matrix units are slow on odd lengths."""
 
-Marks = list[tuple[int, int]]
-"""(place, token id)."""
+Table = NDArray[np.int32]
+Marks = list[tuple[int, list[int]]]
+"""(place, token ids)."""
+Place = tuple[int, int]
+"""A page, and how many of its batches are before this place."""
 Encoded = tuple[list[list[int]], Marks, Marks]
 """Token ids of the prompt, then of each completion with an end token; hints; previews."""
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What is to be said where: `at` are places in the flattened table of a batch, `words` has a row for each.
+
+    Of several words (columns), -100 stands for none.
+    """
+
+    at: Table
+    words: Table
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
-    """A row is a prompt and one or more completions, which do not see each other. All tables are rows × columns.
+    """A row is a prompt and one or more completions, which do not see each other; these tables are rows × columns.
 
     `ids`: padded on the right; `parts`: 0 in the prompt, the number of the completion in each, -1 in padding; `places`:
-    positions, which start behind the prompt in each completion; `targets`: what follows each position of a completion,
-    -100 elsewhere; `hints` and `previews`: what is to be said in the prompt. `tokens` counts what is not padding.
+    positions, which start behind the prompt in each completion. `targets`: what follows each position of a completion;
+    `hints`, `reasons` and `previews`: what is to be said in the prompt. `tokens` counts what is not padding.
     """
 
     tokens: int
-    ids: torch.Tensor
-    parts: torch.Tensor
-    places: torch.Tensor
-    targets: torch.Tensor
-    hints: torch.Tensor
-    previews: torch.Tensor
+    ids: Table
+    parts: Table
+    places: Table
+    targets: Said
+    hints: Said
+    reasons: Said
+    previews: Said
+
+
+class _Pages(Dataset[list[Batch]]):
+    """The batches of one page after the other, pass after pass."""
+
+    def __init__(
+        self,
+        pages: Sequence[Iterable[Example]],
+        tokenizer: PreTrainedTokenizerFast,
+        tokens_per_batch: int,
+        max_length: int,
+        seed: int,
+    ) -> None:
+        self.pages, self.tokenizer, self.seed = pages, tokenizer, seed
+        self.tokens_per_batch, self.max_length = tokens_per_batch, max_length
+
+    def __getitem__(self, number: int) -> list[Batch]:
+        page = self.pages[number % len(self.pages)]
+        return batches(
+            page,
+            self.tokenizer,
+            tokens_per_batch=self.tokens_per_batch,
+            max_length=self.max_length,
+            seed=self.seed + number,
+        )
+
+
+def stream(
+    pages: Sequence[Iterable[Example]],
+    tokenizer: PreTrainedTokenizerFast,
+    start: Place = (0, 0),
+    *,
+    tokens_per_batch: int,
+    max_length: int,
+    seed: int,
+    workers: int = 1,
+) -> Iterator[tuple[Place, Batch]]:
+    """The batches from `start` on, pass after pass over all pages without end, each with the place behind it.
+
+    The same ones for any number of workers; all but one of them prepare pages while the caller is at work.
+    """
+    numbered = _Pages(pages, tokenizer, tokens_per_batch, max_length, seed)
+    first, done = start
+    loader: Iterable[list[Batch]] = DataLoader(
+        numbered,
+        batch_size=None,
+        sampler=count(first),
+        collate_fn=_as_it_is,
+        num_workers=workers - 1,
+        multiprocessing_context="forkserver" if workers > 1 else None,
+    )
+    for number, page in enumerate(loader, first):
+        for place, batch in enumerate(page[done:], done + 1):
+            yield (number, place), batch
+        done = 0
+
+
+def _as_it_is(page: list[Batch]) -> list[Batch]:
+    return page
 
 
 def batches(
@@ -48,23 +126,24 @@ def batches(
     tokens_per_batch: int,
     max_length: int,
     seed: int,
-) -> Iterator[Batch]:
-    """Batches of at most `tokens_per_batch` positions, padding included; sorted by length inside a window.
+) -> list[Batch]:
+    """Batches of at most `tokens_per_batch` positions, padding included, of examples of about the same length.
 
     Raises ModelFileError if an example is longer than `max_length`: a completion is never cut silently.
     """
-    stream, rng = iter(examples), random.Random(seed)
-    while window := list(islice(stream, WINDOW)):
-        encoded = _encode(window, tokenizer, max_length)
-        encoded.sort(key=_length)
-        groups = list(_groups(encoded, tokens_per_batch))
-        rng.shuffle(groups)
-        for group in groups:
-            yield _pad(group, tokenizer.pad_token_id)
+    encoded = _encode(list(examples), tokenizer, max_length)
+    encoded.sort(key=_length)
+    groups = list(_groups(encoded, tokens_per_batch))
+    random.Random(seed).shuffle(groups)
+    return [_pad(group, tokenizer.pad_token_id) for group in groups]
 
 
 def _length(encoded: Encoded) -> int:
     return sum(map(len, encoded[0]))
+
+
+def _columns(encoded: Encoded) -> int:
+    return -(-_length(encoded) // EVEN) * EVEN
 
 
 def _encode(window: list[Example], tokenizer: PreTrainedTokenizerFast, max_length: int) -> list[Encoded]:
@@ -73,16 +152,16 @@ def _encode(window: list[Example], tokenizer: PreTrainedTokenizerFast, max_lengt
     def tokens(texts: list[str]) -> list[list[int]]:
         return [found.ids for found in backend.encode_batch_fast(texts, add_special_tokens=False)]
 
-    end = tokenizer.eos_token_id
-    counts = [1 + len(e.alternatives) for e in window]
+    end, vocabulary = tokenizer.eos_token_id, backend.get_vocab()
     completions = iter(tokens([text for e in window for text in (e.completion, *e.alternatives)]))
     prompts = tokens([e.prompt for e in window])
     encoded: list[Encoded] = []
-    for example, prompt, count in zip(window, prompts, counts, strict=True):
-        parts = [prompt, *([*part, end] for part in islice(completions, count))]
-        hints = _marks(example.hints, example.prompt, prompt, backend)
-        encoded.append((parts, hints, _marks(example.previews, example.prompt, prompt, backend)))
-    longest = max(len(prompt) + max(map(len, parts)) for (prompt, *parts), *_ in encoded)
+    for example, prompt in zip(window, prompts, strict=True):
+        parts = [prompt, *([*part, end] for part in islice(completions, 1 + len(example.alternatives)))]
+        hints = _marks(example.hints, example.prompt, prompt, vocabulary)
+        previews = [(place, (word,)) for place, word in example.previews]
+        encoded.append((parts, hints, _marks(previews, example.prompt, prompt, vocabulary)))
+    longest = max((len(prompt) + max(map(len, parts)) for (prompt, *parts), *_ in encoded), default=0)
     if longest > max_length:
         raise ModelFileError(
             f"An example has {longest} tokens, the student reads {max_length}: "
@@ -91,18 +170,20 @@ def _encode(window: list[Example], tokenizer: PreTrainedTokenizerFast, max_lengt
     return encoded
 
 
-def _marks(found: Sequence[tuple[int, str]], text: str, prompt: list[int], tokenizer: Tokenizer) -> Marks:
-    """Where each word of the prompt is one token, what is to be said at these tokens."""
+def _marks(
+    found: Sequence[tuple[int, tuple[str, ...]]], text: str, prompt: list[int], tokens: Mapping[str, int]
+) -> Marks:
+    """Where each word of the prompt is one token, what is to be said at these tokens; all but the last of them."""
     if not found or len(WORD.findall(text)) != len(prompt):
         return []
-    marks = ((place, tokenizer.token_to_id(word)) for place, word in found)
-    return [(place, token) for place, token in marks if token is not None]
+    last = len(prompt) - 1
+    return [(place, [tokens.get(word, NONE) for word in words]) for place, words in found if place < last]
 
 
 def _groups(encoded: list[Encoded], tokens_per_batch: int) -> Iterator[list[Encoded]]:
     group: list[Encoded] = []
     for item in encoded:
-        if group and _length(item) * (len(group) + 1) > tokens_per_batch:
+        if group and _columns(item) * (len(group) + 1) > tokens_per_batch:
             yield group
             group = []
         group.append(item)
@@ -111,23 +192,31 @@ def _groups(encoded: list[Encoded], tokens_per_batch: int) -> Iterator[list[Enco
 
 
 def _pad(group: list[Encoded], pad: int) -> Batch:
-    shape = len(group), max(map(_length, group))
-    ids, parts, places = (np.full(shape, fill, dtype=np.int64) for fill in (pad, -1, 0))
-    targets, hints, previews = (np.full(shape, -100, dtype=np.int64) for _ in range(3))
-    for row, ((prompt, *completions), *marks) in enumerate(group):
-        start = len(prompt)
+    columns = max(map(_columns, group))
+    ids, parts, places = (np.full((len(group), columns), fill, dtype=np.int32) for fill in (pad, -1, 0))
+    targets: Marks = []
+    hints: Marks = []
+    previews: Marks = []
+    for row, ((prompt, *completions), hinted, previewed) in enumerate(group):
+        begin, start = row * columns, len(prompt)
         end = start
-        for number, part in enumerate((prompt, *completions)):
-            first = end if number else 0
-            end = first + len(part)
+        ids[row, :start], parts[row, :start], places[row, :start] = prompt, 0, np.arange(start)
+        targets.append((begin + start - 1, completions[0][:1]))
+        for number, part in enumerate(completions, 1):
+            first, end = end, end + len(part)
             ids[row, first:end], parts[row, first:end] = part, number
-            places[row, first:end] = np.arange(len(part)) + (start if number else 0)
-            if number:
-                targets[row, first : end - 1] = part[1:]
-        targets[row, start - 1] = completions[0][0]
-        for table, found in zip((hints, previews), marks, strict=True):
-            for place, token in found:
-                if place < start - 1:
-                    table[row, place] = token
-    tables = map(torch.from_numpy, (ids, parts, places, targets, hints, previews))
-    return Batch(int((parts >= 0).sum()), *tables)
+            places[row, first:end] = np.arange(start, start + len(part))
+            targets += [(begin + place, [word]) for place, word in enumerate(part[1:], first)]
+        hints += [(begin + place, words) for place, words in hinted]
+        previews += [(begin + place, words) for place, words in previewed]
+    reasons = [(place, words[1:]) for place, words in hints if len(words) > 1]
+    said = (_said(targets, 1), _said(hints, 1), _said(reasons, REASONS), _said(previews, 1))
+    return Batch(int((parts >= 0).sum()), ids, parts, places, *said)
+
+
+def _said(marks: Marks, columns: int) -> Said:
+    marks = [(place, found[:columns]) for place, found in marks if any(word != NONE for word in found[:columns])]
+    words = np.full((len(marks), columns), NONE, dtype=np.int32)
+    for row, (_, found) in enumerate(marks):
+        words[row, : len(found)] = found
+    return Said(np.array([place for place, _ in marks], dtype=np.int32), words)

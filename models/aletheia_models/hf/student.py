@@ -1,6 +1,6 @@
 """A small Llama-architecture student, built from a card's [architecture] table. Knows neither data nor training."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -46,24 +46,28 @@ def _initialise(student: LlamaForCausalLM) -> None:
 
 
 def hidden_states(
-    model: LlamaForCausalLM, ids: torch.Tensor, parts: torch.Tensor, places: torch.Tensor, layer: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The states (rows × columns × width) after `layer` layers; and after all, normalised for the output layer.
+    model: LlamaForCausalLM,
+    ids: torch.Tensor,
+    parts: torch.Tensor,
+    places: torch.Tensor,
+    layers: Sequence[int],
+) -> list[torch.Tensor]:
+    """The states (rows × columns × width) after each of `layers`; and after all, normalised for the output layer.
 
     `ids`, `parts` and `places` are those of a batch: a position sees what stands before it in its own part and in
     part 0. Otherwise the model's own forward pass, without cache, in a form that compiles whole.
     """
     decoder = model.model
     columns = ids.shape[1]
-    state = early = decoder.embed_tokens(ids)
+    state = decoder.embed_tokens(ids)
     rotary = decoder.rotary_emb(state, position_ids=places)
     earlier = torch.ones(columns, columns, dtype=torch.bool, device=ids.device).tril()
     seen = earlier & ((parts[:, None, :] == 0) | (parts[:, None, :] == parts[:, :, None]))
     mask = torch.zeros(seen.shape, dtype=state.dtype, device=ids.device).masked_fill(~seen, -torch.inf)[:, None]
-    for depth, block in enumerate(decoder.layers, 1):
-        state = block(state, attention_mask=mask, position_embeddings=rotary, use_cache=False)
-        early = state if depth == layer else early
-    return early, decoder.norm(state)
+    states = [state]
+    for block in decoder.layers:
+        states.append(block(states[-1], attention_mask=mask, position_embeddings=rotary, use_cache=False))
+    return [*(states[layer] for layer in layers), decoder.norm(states[-1])]
 
 
 def parameters(model: torch.nn.Module) -> int:

@@ -10,20 +10,22 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from itertools import chain, count, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal as OneOf, get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM
 
-from aletheia_models.hf.batches import Batch, batches
+from aletheia_models.hf.batches import REASONS, Batch, Place, Said
 from aletheia_models.hf.student import hidden_states
-from aletheia_plugins import Example, ModelFileError, Progress
+from aletheia_plugins import ModelFileError, Progress
 
 __all__ = ["COMPILED", "Recipe", "half", "keep_memory", "train"]
 
@@ -34,7 +36,7 @@ OPTIMIZERS = OneOf["muon", "adamw"]
 MOMENTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
 """What the optimizers keep of each parameter."""
 
-Reader = Callable[..., tuple[torch.Tensor, torch.Tensor]]
+Reader = Callable[..., list[torch.Tensor]]
 """`hidden_states`, in some arithmetic."""
 
 
@@ -53,11 +55,15 @@ class Recipe:
     beta2: float = 0.98
     clip: float = 1.0
     hint_weight: float = 0.0
-    """Weight of the mean loss on hints beside that on completions."""
+    """Weight of the mean loss on the kinds of hints beside that on completions."""
+    reason_weight: float = 0.0
+    """The same for what the hints rest on."""
     preview_weight: float = 0.0
     """The same for previews."""
     hint_layer: int = 1
-    """Layers after which the hints must be known: the layers above can then use them."""
+    """Layers after which the kinds must be known: the layers above can then use them."""
+    reason_layer: int = 1
+    """The same for what the hints rest on."""
     checkpoint_seconds: float = 120.0
 
     @classmethod
@@ -82,7 +88,7 @@ class Recipe:
 
 
 class Learner(torch.nn.Module):
-    """A student with an output layer for hints of its own, which it loses after training.
+    """A student with output layers for hints of their own, which it loses after training.
 
     The student's output layer cannot serve: its rows are the embeddings, so that to say "imply" at a name it would
     have to forget which name stands there, which is what the layers above must copy.
@@ -92,7 +98,9 @@ class Learner(torch.nn.Module):
         super().__init__()
         torch.manual_seed(seed)
         self.student, self.recipe = student, recipe
-        self.hints = torch.nn.Linear(student.config.hidden_size, student.config.vocab_size, bias=False)
+        width, words = student.config.hidden_size, student.config.vocab_size
+        self.hints = torch.nn.Linear(width, words, bias=False)
+        self.reasons = torch.nn.Linear(width, REASONS * words, bias=False)
         self.to(student.device)
         self.read = _reader(student, recipe)
 
@@ -101,18 +109,32 @@ class Learner(torch.nn.Module):
 
         Only positions with something to say reach an output layer.
         """
-        read = (table.to(self.student.device) for table in (batch.ids, batch.parts, batch.places))
-        said = (table.to(self.student.device) for table in (batch.targets, batch.hints, batch.previews))
-        early, last = self.read(self.student, *read, self.recipe.hint_layer)
-        targets, hints, previews = said
-        say = self.student.lm_head
-        total = loss = F.cross_entropy(say(last[targets >= 0]), targets[targets >= 0])
-        if self.recipe.hint_weight and (hints >= 0).any():
-            total = total + self.recipe.hint_weight * _hint_loss(self.hints(early[hints >= 0]), hints[hints >= 0])
-        if self.recipe.preview_weight and (previews >= 0).any():
-            previewed = F.cross_entropy(say(last[previews >= 0]), previews[previews >= 0])
-            total = total + self.recipe.preview_weight * previewed
+        recipe, say = self.recipe, self.student.lm_head
+        tables = (self._here(table) for table in (batch.ids, batch.parts, batch.places))
+        early, later, last = self.read(self.student, *tables, (recipe.hint_layer, recipe.reason_layer))
+        total = loss = self._loss(say, last, batch.targets)
+        if recipe.hint_weight:
+            total = total + recipe.hint_weight * self._loss(self.hints, early, batch.hints, even=True)
+        if recipe.reason_weight:
+            total = total + recipe.reason_weight * self._loss(self.reasons, later, batch.reasons)
+        if recipe.preview_weight:
+            total = total + recipe.preview_weight * self._loss(say, last, batch.previews)
         return total, loss
+
+    def _loss(self, say: torch.nn.Module, states: torch.Tensor, said: Said, *, even: bool = False) -> torch.Tensor:
+        """The mean cross-entropy of the words, 0 if there are none.
+
+        `even`: each word counts with the root of its number: conflicts are rare, and all that matters.
+        """
+        if not len(said.at):
+            return states.new_zeros(())
+        words = self._here(said.words).flatten()
+        logits = say(states.flatten(0, 1)[self._here(said.at)]).reshape(len(words), -1)
+        weights = torch.bincount(words, minlength=logits.shape[-1]).clamp(min=1).rsqrt() if even else None
+        return F.cross_entropy(logits, words, weight=weights)
+
+    def _here(self, table: NDArray[np.int32]) -> torch.Tensor:
+        return torch.from_numpy(table).to(self.student.device).long()
 
 
 @dataclass(slots=True)
@@ -123,37 +145,44 @@ class _Progress:
     seconds: float = 0.0
     loss: float = 0.0
     """Moving average over about 100 steps, nats per completion token."""
+    page: int = 0
+    taken: int = 0
+    """Batches of that page that were taken."""
 
 
 def train(
     model: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
-    examples: Callable[[], Iterable[Example]],
+    stream: Callable[[Place], Iterator[tuple[Place, Batch]]],
     recipe: Recipe,
     *,
     checkpoint: Path,
     seed: int,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Train `model` in place until the token budget is spent; go on from `checkpoint` if that folder exists."""
-    if not 0 <= recipe.hint_layer <= model.config.num_hidden_layers:
-        raise ModelFileError(
-            f"[training] hint_layer is {recipe.hint_layer}; the student has {model.config.num_hidden_layers} layers."
-        )
+    """Train `model` in place until the token budget is spent; go on from `checkpoint` if that folder exists.
+
+    `stream` gives the batches from some place on, without end, each with the place behind it.
+    """
+    for option in ("hint_layer", "reason_layer"):
+        if not 0 <= getattr(recipe, option) <= model.config.num_hidden_layers:
+            raise ModelFileError(
+                f"[training] {option} is {getattr(recipe, option)}; "
+                f"the student has {model.config.num_hidden_layers} layers."
+            )
     keep_memory()
     learner = Learner(model, recipe, seed)
     optimizers = _optimizers(learner)
     state = _resume(checkpoint, learner, optimizers)
     saved = time.monotonic()
     began = saved - state.seconds
+    found = stream((state.page, state.taken))
     model.train()
-    for batch in islice(_endless(model, tokenizer, examples, recipe, seed), state.steps, None):
-        if state.tokens >= recipe.tokens:
-            break
+    while state.tokens < recipe.tokens:
+        (state.page, state.taken), batch = next(found)
         loss = _step(learner, optimizers, batch, recipe.rate(state.tokens))
         state.steps += 1
         state.tokens += batch.tokens
-        state.completion_tokens += int((batch.targets >= 0).sum())
+        state.completion_tokens += len(batch.targets.at)
         state.loss += (loss - state.loss) / min(state.steps, 100)
         state.seconds = time.monotonic() - began
         progress(min(state.tokens, recipe.tokens), recipe.tokens, loss=state.loss, rate=state.tokens / state.seconds)
@@ -162,21 +191,6 @@ def train(
             saved = time.monotonic()
     model.eval()
     return asdict(state)
-
-
-def _endless(
-    model: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
-    examples: Callable[[], Iterable[Example]],
-    recipe: Recipe,
-    seed: int,
-) -> Iterator[Batch]:
-    """Pass after pass over the examples, each in another order."""
-    length = model.config.max_position_embeddings
-    return chain.from_iterable(
-        batches(examples(), tokenizer, tokens_per_batch=recipe.tokens_per_batch, max_length=length, seed=seed + turn)
-        for turn in count()
-    )
 
 
 def _optimizers(learner: Learner) -> list[torch.optim.Optimizer]:
@@ -212,10 +226,9 @@ def _reader(model: LlamaForCausalLM, recipe: Recipe) -> Reader:
     if recipe.tokens >= COMPILED and (device == "cuda" or shutil.which("g++")):
         read = torch.compile(hidden_states, dynamic=True)
 
-    def reader(model: LlamaForCausalLM, *tables: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def reader(model: LlamaForCausalLM, *tables: Any) -> list[torch.Tensor]:
         with torch.autocast(device, torch.bfloat16, enabled=half(device)):
-            early, last = read(model, *tables)
-        return early.float(), last.float()
+            return [state.float() for state in read(model, *tables)]
 
     return reader
 
@@ -228,8 +241,6 @@ def half(device: str) -> bool:
 def _step(learner: Learner, optimizers: Sequence[torch.optim.Optimizer], batch: Batch, rate: float) -> float:
     """One update; returns the mean loss per completion token."""
     total, loss = learner.losses(batch)
-    if not torch.isfinite(total):
-        raise ModelFileError("The loss is no longer finite: lower learning_rate in the card's [training].")
     learner.zero_grad(set_to_none=True)
     total.backward()
     torch.nn.utils.clip_grad_norm_([p for p in learner.parameters() if p.grad is not None], learner.recipe.clip)
@@ -237,13 +248,9 @@ def _step(learner: Learner, optimizers: Sequence[torch.optim.Optimizer], batch: 
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()
+    if not torch.isfinite(total):  # looked at last: a GPU would wait here
+        raise ModelFileError("The loss is no longer finite: lower learning_rate in the card's [training].")
     return loss.item()
-
-
-def _hint_loss(logits: torch.Tensor, hints: torch.Tensor) -> torch.Tensor:
-    """Each kind of hint counts with the root of its number: conflicts are rare, and all that matters."""
-    weights = torch.bincount(hints, minlength=logits.shape[-1]).clamp(min=1).to(logits.dtype).rsqrt()
-    return F.cross_entropy(logits, hints, weight=weights)
 
 
 def _save(folder: Path, learner: Learner, optimizers: Sequence[torch.optim.Optimizer], state: _Progress) -> None:
