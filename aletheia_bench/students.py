@@ -18,7 +18,7 @@ from aletheia_plugins import Backend, Card, ContextKind, Example, Task, Trainabl
 __all__ = ["Course", "train"]
 
 
-PAGE = 128
+PAGE = 64
 """Traces of each corpus that are read, and then forgotten, together."""
 
 

@@ -75,7 +75,7 @@ class HF:
         figures = train(model, read, recipe, checkpoint=out / "checkpoint", seed=seed, progress=progress)
         model.save_pretrained(out)
         tokenizer.save_pretrained(out)
-        return {"parameters": parameters(model), "vocabulary": len(tokenizer), "device": _device(), **figures}
+        return {"parameters": parameters(model), "vocabulary": len(tokenizer), "device": _machine(), **figures}
 
 
 def _batch_size(card: Card) -> int:
@@ -96,6 +96,13 @@ def _require() -> None:
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
+
+
+def _machine() -> str:
+    """What the device is called."""
+    import torch
+
+    return torch.cuda.get_device_name() if _device() == "cuda" else "cpu"
 
 
 def _device() -> str:

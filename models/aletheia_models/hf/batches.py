@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from aletheia_plugins import WORD, Example, ModelFileError
 
-__all__ = ["REASONS", "Batch", "Place", "Said", "batches", "stream"]
+__all__ = ["NONE", "REASONS", "Batch", "Place", "Said", "batches", "stream"]
 
 REASONS = 9
 """Words of what a hint rests on: those of nine values of a cell, say; further ones are left out."""
@@ -58,6 +58,11 @@ class Batch:
     hints: Said
     reasons: Said
     previews: Said
+
+    def tables(self) -> tuple[Table, ...]:
+        """Its tables in a fixed order: ids, parts, places, then `at` and `words` of each of the others."""
+        said = (self.targets, self.hints, self.reasons, self.previews)
+        return self.ids, self.parts, self.places, *(table for one in said for table in (one.at, one.words))
 
 
 class _Pages(Dataset[list[Batch]]):

@@ -59,7 +59,7 @@ def hidden_states(
     """
     decoder = model.model
     columns = ids.shape[1]
-    state = decoder.embed_tokens(ids)
+    state = decoder.embed_tokens.weight.index_select(0, ids.flatten()).unflatten(0, ids.shape)
     rotary = decoder.rotary_emb(state, position_ids=places)
     earlier = torch.ones(columns, columns, dtype=torch.bool, device=ids.device).tril()
     seen = earlier & ((parts[:, None, :] == 0) | (parts[:, None, :] == parts[:, :, None]))

@@ -16,14 +16,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal as OneOf, get_args
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 from transformers import LlamaForCausalLM
 
-from aletheia_models.hf.batches import REASONS, Batch, Place, Said
+from aletheia_models.hf.batches import NONE, REASONS, Batch, Place
+from aletheia_models.hf.muon import Muon
+from aletheia_models.hf.replay import Replay
 from aletheia_models.hf.student import hidden_states
 from aletheia_plugins import ModelFileError, Progress
 
@@ -36,6 +36,7 @@ OPTIMIZERS = OneOf["muon", "adamw"]
 MOMENTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
 """What the optimizers keep of each parameter."""
 
+Slopes = Callable[[Batch], tuple[torch.Tensor, torch.Tensor]]
 Reader = Callable[..., list[torch.Tensor]]
 """`hidden_states`, in some arithmetic."""
 
@@ -104,37 +105,43 @@ class Learner(torch.nn.Module):
         self.to(student.device)
         self.read = _reader(student, recipe)
 
-    def losses(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """What to minimise, and its part that is the mean loss per completion token.
+    def losses(self, tables: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """What to minimise, and its part that is the mean loss per completion token, for the tables of a batch.
 
-        Only positions with something to say reach an output layer.
+        Only positions with something to say reach an output layer. Nothing here waits for a GPU.
         """
         recipe, say = self.recipe, self.student.lm_head
-        tables = (self._here(table) for table in (batch.ids, batch.parts, batch.places))
-        early, later, last = self.read(self.student, *tables, (recipe.hint_layer, recipe.reason_layer))
-        total = loss = self._loss(say, last, batch.targets)
+        ids, parts, places, *said = tables
+        early, late, last = self.read(self.student, ids, parts, places, (recipe.hint_layer, recipe.reason_layer))
+        targets, hints, reasons, previews = zip(said[::2], said[1::2], strict=True)
+        total = loss = _loss(say, last, *targets)
         if recipe.hint_weight:
-            total = total + recipe.hint_weight * self._loss(self.hints, early, batch.hints, even=True)
+            total = total + recipe.hint_weight * _loss(self.hints, early, *hints, even=True)
         if recipe.reason_weight:
-            total = total + recipe.reason_weight * self._loss(self.reasons, later, batch.reasons)
+            total = total + recipe.reason_weight * _loss(self.reasons, late, *reasons)
         if recipe.preview_weight:
-            total = total + recipe.preview_weight * self._loss(say, last, batch.previews)
+            total = total + recipe.preview_weight * _loss(say, last, *previews)
         return total, loss
 
-    def _loss(self, say: torch.nn.Module, states: torch.Tensor, said: Said, *, even: bool = False) -> torch.Tensor:
-        """The mean cross-entropy of the words, 0 if there are none.
 
-        `even`: each word counts with the root of its number: conflicts are rare, and all that matters.
-        """
-        if not len(said.at):
-            return states.new_zeros(())
-        words = self._here(said.words).flatten()
-        logits = say(states.flatten(0, 1)[self._here(said.at)]).reshape(len(words), -1)
-        weights = torch.bincount(words, minlength=logits.shape[-1]).clamp(min=1).rsqrt() if even else None
-        return F.cross_entropy(logits, words, weight=weights)
+def _loss(
+    say: torch.nn.Module, states: torch.Tensor, at: torch.Tensor, words: torch.Tensor, *, even: bool = False
+) -> torch.Tensor:
+    """The mean cross-entropy of the words, 0 if there are none.
 
-    def _here(self, table: NDArray[np.int32]) -> torch.Tensor:
-        return torch.from_numpy(table).to(self.student.device).long()
+    `even`: each word counts with the root of its number: conflicts are rare, and all that matters.
+    """
+    words = words.flatten()
+    if not len(words):
+        return states.new_zeros(())
+    said = words != NONE
+    logits = say(states.flatten(0, 1).index_select(0, at)).reshape(len(words), -1)
+    weights = said.to(logits.dtype)
+    if even:
+        numbers = logits.new_zeros(logits.shape[-1]).index_add(0, words.clamp(min=0), weights)
+        weights = weights * numbers.clamp(min=1).rsqrt()[words.clamp(min=0)]
+    each = F.cross_entropy(logits, words, reduction="none", ignore_index=NONE)
+    return (weights * each).sum() / weights.sum().clamp(min=1e-9)
 
 
 @dataclass(slots=True)
@@ -171,7 +178,7 @@ def train(
             )
     keep_memory()
     learner = Learner(model, recipe, seed)
-    optimizers = _optimizers(learner)
+    optimizers, slopes = _optimizers(learner), _slopes(learner)
     state = _resume(checkpoint, learner, optimizers)
     saved = time.monotonic()
     began = saved - state.seconds
@@ -179,7 +186,7 @@ def train(
     model.train()
     while state.tokens < recipe.tokens:
         (state.page, state.taken), batch = next(found)
-        loss = _step(learner, optimizers, batch, recipe.rate(state.tokens))
+        loss = _step(learner, slopes, optimizers, batch, recipe.rate(state.tokens))
         state.steps += 1
         state.tokens += batch.tokens
         state.completion_tokens += len(batch.targets.at)
@@ -190,14 +197,11 @@ def train(
             _save(checkpoint, learner, optimizers, state)
             saved = time.monotonic()
     model.eval()
-    return asdict(state)
+    return {name: figure for name, figure in asdict(state).items() if name not in ("page", "taken")}
 
 
 def _optimizers(learner: Learner) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the layers (Jordan et al., 2024), AdamW for embeddings and vectors; or AdamW alone.
-
-    Muon's updates are scaled to the size of AdamW's, so that both take the same rate (Liu et al., arXiv 2502.16982).
-    """
+    """Muon for the matrices inside the layers, AdamW for embeddings and vectors; or AdamW alone."""
     recipe, layers = learner.recipe, learner.student.model.layers
     inner = {id(p) for p in layers.parameters() if p.ndim == 2} if recipe.optimizer == "muon" else set()
     matrices = [p for p in learner.parameters() if p.ndim >= 2 and id(p) not in inner]
@@ -208,23 +212,20 @@ def _optimizers(learner: Learner) -> list[torch.optim.Optimizer]:
     ]
     if inner:
         chosen = [p for p in layers.parameters() if id(p) in inner]
-        decay = recipe.weight_decay
-        found.append(torch.optim.Muon(chosen, recipe.learning_rate, decay, adjust_lr_fn="match_rms_adamw"))
+        found.append(Muon(chosen, recipe.learning_rate, recipe.weight_decay))
     return found
 
 
 def _reader(model: LlamaForCausalLM, recipe: Recipe) -> Reader:
     """The model's hidden states, in the arithmetic and the form that this machine is fastest at.
 
-    bfloat16 where there is hardware for its products; compiled where a training is long enough to pay for that, and
-    there is a compiler. On a CPU, plain attention is faster than the fused one at these lengths, both ways together.
+    bfloat16 where there is hardware for its products; plain attention, which at these lengths is faster than the fused
+    one, both ways together; compiled, on a CPU, where a training is long enough to pay for it and there is a compiler.
     """
     device = model.device.type
-    if device == "cpu":
-        model.set_attn_implementation("eager")
-    read: Reader = hidden_states
-    if recipe.tokens >= COMPILED and (device == "cuda" or shutil.which("g++")):
-        read = torch.compile(hidden_states, dynamic=True)
+    model.set_attn_implementation("eager")
+    compiled = device == "cpu" and recipe.tokens >= COMPILED and shutil.which("g++")
+    read: Reader = torch.compile(hidden_states, dynamic=True) if compiled else hidden_states
 
     def reader(model: LlamaForCausalLM, *tables: Any) -> list[torch.Tensor]:
         with torch.autocast(device, torch.bfloat16, enabled=half(device)):
@@ -238,11 +239,11 @@ def half(device: str) -> bool:
     return device == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16", False))
 
 
-def _step(learner: Learner, optimizers: Sequence[torch.optim.Optimizer], batch: Batch, rate: float) -> float:
+def _step(
+    learner: Learner, slopes: Slopes, optimizers: Sequence[torch.optim.Optimizer], batch: Batch, rate: float
+) -> float:
     """One update; returns the mean loss per completion token."""
-    total, loss = learner.losses(batch)
-    learner.zero_grad(set_to_none=True)
-    total.backward()
+    total, loss = slopes(batch)
     torch.nn.utils.clip_grad_norm_([p for p in learner.parameters() if p.grad is not None], learner.recipe.clip)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
@@ -251,6 +252,21 @@ def _step(learner: Learner, optimizers: Sequence[torch.optim.Optimizer], batch: 
     if not torch.isfinite(total):  # looked at last: a GPU would wait here
         raise ModelFileError("The loss is no longer finite: lower learning_rate in the card's [training].")
     return loss.item()
+
+
+def _slopes(learner: Learner) -> Slopes:
+    """Computes the losses of a batch and leaves their gradients in the parameters."""
+    if learner.student.device.type == "cuda":
+        return Replay(learner)
+
+    def compute(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        tables = [torch.from_numpy(table).to(learner.student.device).long() for table in batch.tables()]
+        total, loss = learner.losses(tables)
+        learner.zero_grad(set_to_none=True)
+        total.backward()
+        return total.detach(), loss.detach()
+
+    return compute
 
 
 def _save(folder: Path, learner: Learner, optimizers: Sequence[torch.optim.Optimizer], state: _Progress) -> None:
@@ -289,7 +305,7 @@ def _resume(folder: Path, learner: Learner, optimizers: Sequence[torch.optim.Opt
         for parameter in chain.from_iterable(group["params"] for group in optimizer.param_groups):
             kept = {key: tensors.get(f"{key}.{names[id(parameter)]}") for key in MOMENTS}
             found = {key: moment for key, moment in kept.items() if moment is not None}
-            optimizer.state[parameter] = {k: m if k == "step" else m.to(parameter.device) for k, m in found.items()}
+            optimizer.state[parameter] = {key: moment.to(parameter.device) for key, moment in found.items()}
     return _Progress(**json.loads((source / "progress.json").read_text()))
 
 
