@@ -14,7 +14,7 @@ from typing import Protocol
 from aletheia_bench.text import ANSWER, STATE
 from aletheia_plugins import ContextKind, Example
 
-__all__ = ["Context", "context", "examples"]
+__all__ = ["Context", "context", "examples", "turns"]
 
 CHANGES = (STATE, "decide", "imply")
 """First words of the lines that change the assignment."""
@@ -71,3 +71,9 @@ def examples(kind: ContextKind, problem: str, text: str) -> Iterator[Example]:
         if current.extend(line):
             yield Example(prompt, turn)
             prompt, turn = current.prompt, ""
+
+
+def turns(kind: ContextKind, text: str) -> int:
+    """How many turns a trace has."""
+    current = context(kind, "")
+    return sum(map(current.extend, text.splitlines(keepends=True)))

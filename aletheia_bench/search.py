@@ -127,16 +127,20 @@ class _Search:
 
     def outlook(self, state: State) -> dict[str, Outlook]:
         self._adopt(state)
-        said = {row.name: self._of_row(mask, limit, row) for mask, limit, row in self.net.rows}
+        said: dict[str, Outlook] = {}
+        for mask, limit, row in self.net.rows:
+            found = self._of_row(mask, limit, row)
+            said[row.name] = min(said.get(row.name, found), found, key=_urgency)
         if self.csp.propagation == "forward":
-            said.update({v: self._of_variable(v, domain) for v, domain in self.domain.items() if domain & self.open})
+            gone = self._gone()
+            left = self.open & ~(self.blocked | self.refuted if isinstance(gone, Conflict) else gone)
+            said.update({v: self._of_variable(v, left & mask) for v, mask in self.domain.items() if mask & self.open})
         else:
             said.update(dict.fromkeys(self.domain, Outlook("decide")))
         said.update({lit.variable: Outlook(f" {lit}") for level in self.levels for lit in level if lit.equal})
         return said
 
-    def _of_variable(self, variable: str, domain: int) -> Outlook:
-        left = domain & ~(self.blocked | self.refuted)
+    def _of_variable(self, variable: str, left: int) -> Outlook:
         bits = [self.net.bit[variable, value] for value in self.csp.domains[variable]]
         why = [(self.net.literals[bit.bit_length() - 1],) if bit & left else self._why(bit) for bit in bits]
         reasons = tuple([f" {first}" for first, *_ in why])
@@ -150,12 +154,12 @@ class _Search:
         reasons = tuple([f" {self._holds(bit)}" for bit in row.order])
         count = (mask & self.held).bit_count()
         gone = mask & ~self.held & ~self.open
-        if count <= limit and gone and (mask ^ gone).bit_count() <= limit:
+        if count > limit:
+            return self._outlook(reasons, self._cited(row), 0)
+        if gone and (mask ^ gone).bit_count() <= limit:
             return Outlook(f" {self._holds(gone & -gone)}", reasons)
-        if count < limit:
-            return Outlook("decide", reasons)
-        last = mask & self.open if count == limit else 0
-        return self._outlook(reasons, self._cited(row), self._others(last) if last else 0)
+        last = mask & self.open if count == limit and self.csp.propagation == "unit" else 0
+        return self._outlook(reasons, self._cited(row), self._others(last)) if last else Outlook("decide", reasons)
 
     def _outlook(self, reasons: tuple[str, ...], cites: Sequence[Literal], implied: int) -> Outlook:
         """An implication, or, of nothing, a conflict."""
@@ -350,3 +354,7 @@ def shuffled(things: Iterable[T], rng: Random | None) -> list[T]:
     if rng:
         rng.shuffle(found)
     return found
+
+
+def _urgency(found: Outlook) -> int:
+    return ("conflict", "imply", "decide", found.kind).index(found.kind)

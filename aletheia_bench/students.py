@@ -1,7 +1,6 @@
 """Trains the student that a card describes on a verified corpus. Knows corpora and contexts, not how a model learns."""
 
 import json
-import math
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aletheia_bench import corpus
-from aletheia_bench.contexts import examples
+from aletheia_bench.contexts import examples, turns
 from aletheia_bench.hints import hinted
 from aletheia_bench.progress import progress
 from aletheia_plugins import Backend, Card, ContextKind, Example, Task, Trainable, UsageError
@@ -18,8 +17,8 @@ from aletheia_plugins import Backend, Card, ContextKind, Example, Task, Trainabl
 __all__ = ["Course", "train"]
 
 
-PAGE = 64
-"""Traces of each corpus that are read, and then forgotten, together."""
+PAGE = 2_000_000
+"""About as many characters of prompts are read, and then forgotten, together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +38,30 @@ class Course:
                     yield corpus.Plan(task, level, self.count, seed=self.seed, arm=arm)
 
 
-@dataclass(frozen=True, slots=True)
 class _Pages(Sequence[list[Example]]):
-    """The turns of the next `PAGE` traces of each corpus."""
+    """The turns of the next few traces, one trace of each corpus after the other."""
 
-    context: ContextKind
-    tasks: Mapping[str, Task[Any]]
-    corpora: Sequence[corpus.Records]
+    def __init__(self, context: ContextKind, tasks: Sequence[Task[Any]], paths: Sequence[Path]) -> None:
+        self.context = context
+        self.tasks = {task.name: task for task in tasks}
+        self.corpora = [corpus.Records(path) for path in paths]
+        self.pages: list[list[tuple[int, int]]] = []
+        """(corpus, record) of each trace of each page."""
+        size = PAGE
+        for number in range(max(map(len, self.corpora))):
+            for which, records in enumerate(self.corpora):
+                if number < len(records):
+                    if size >= PAGE:
+                        self.pages.append([])
+                        size = 0
+                    self.pages[-1].append((which, number))
+                    size += len(records[number]["prompt"]) * turns(context, records[number]["completion"])
 
     def __len__(self) -> int:
-        return math.ceil(max(map(len, self.corpora)) / PAGE)
+        return len(self.pages)
 
     def __getitem__(self, number: Any) -> Any:
-        part = slice(number * PAGE, (number + 1) * PAGE)
-        if not 0 <= number < len(self):
-            raise IndexError(number)
-        return [example for records in self.corpora for record in records[part] for example in self._turns(record)]
+        return [example for which, place in self.pages[number] for example in self._turns(self.corpora[which][place])]
 
     def _turns(self, record: corpus.Record) -> Iterator[Example]:
         task = self.tasks[record["task"]]
@@ -76,7 +83,7 @@ def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
     if not paths:
         raise UsageError(f"{card.name}: no task has a level named {' or '.join(course.levels)}.")
 
-    pages = _Pages(card.context, {task.name: task for task in course.tasks}, [corpus.Records(path) for path in paths])
+    pages = _Pages(card.context, course.tasks, paths)
     with progress(f"training {card.name}") as show:
         figures = backend.fit(card, pages, out, seed=course.seed, workers=course.workers, progress=show)
     facts = _facts(card, course, figures, time.monotonic() - began)
@@ -85,7 +92,7 @@ def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
 
 
 def _same_course(card: Card, course: Course, out: Path) -> None:
-    """What is half done in `out` must have been begun with the same options; only the token budget may grow."""
+    """What is half done in `out` must have been begun with the same options; only the token budget may change."""
     tables = {name: {k: v for k, v in table.items() if k != "tokens"} for name, table in card.settings.items()}
     tasks = {task.name: task.version for task in course.tasks}
     wanted = json.dumps([card.arm, card.context, tasks, course.levels, course.count, course.seed, tables])

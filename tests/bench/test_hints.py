@@ -1,13 +1,28 @@
 """Hints say of each word of a problem what the state makes of it."""
 
+from dataclasses import dataclass
+
 import pytest
 
 from aletheia_bench.checker import Fault, review
 from aletheia_bench.contexts import examples
 from aletheia_bench.corpus import Plan, make
 from aletheia_bench.hints import hinted
+from aletheia_bench.search import Outlook, outlook, search
 from aletheia_bench.text import parse_line
-from aletheia_plugins import WORD, Conflict, Example, Imply, load_plugins
+from aletheia_plugins import (
+    CSP,
+    WORD,
+    AllDifferent,
+    AtMost,
+    Conflict,
+    Decide,
+    Example,
+    Imply,
+    Literal,
+    State,
+    load_plugins,
+)
 
 TASKS = load_plugins([]).tasks
 
@@ -59,6 +74,38 @@ def test_a_value_that_a_backtrack_excluded_is_its_own_reason():
     example = hinted(Example("state: v1!=1 | v2=3\n" + prompt, "imply v1 : v1!=1 v2=3 -> v1=2\n"), prompt,
                      coloring.csp(problem))  # fmt: skip
     assert reasons(example) == {"v1": ["v1!=1", "v1=2", "v2=3"]}
+
+
+@dataclass(frozen=True)
+class Most:
+    """At most `limit` of the variables are 1."""
+
+    name: str
+    limit: int
+    variables: tuple[str, ...]
+
+    def bounds(self, domains):
+        yield AtMost(self.limit, tuple((v, "1") for v in self.variables))
+
+
+def test_a_bound_that_leaves_several_values_implies_none_of_them():
+    csp = CSP(dict.fromkeys("abc", ("1", "2", "3")), (Most("k", 2, ("a", "b", "c")),), "forward")
+    start = State(((Literal("a", "1"), Literal("b", "1")),))
+    said = outlook(csp, start)
+    assert (said["k"].kind, said["c"].kind, said["c"].reasons) == ("decide", "decide", (" a=1", " c=2", " c=3"))
+    assert search(csp, start=start).steps[1] == Decide(Literal("c", "2"))
+
+
+def test_of_several_bounds_of_one_name_the_most_urgent_counts():
+    csp = CSP(dict.fromkeys("ab", ("1", "2")), (AllDifferent("d", ("a", "b")),), "unit")
+    start = State(((Literal("a", "1"),),))
+    assert outlook(csp, start)["d"] == Outlook("imply", (" a=1", " b=2"), (" a=1", " b=2"))
+    assert search(csp, start=start).steps[1] == Imply("d", (Literal("a", "1"),), Literal("b", "2"))
+
+
+def test_a_bound_that_nothing_can_exceed_is_no_conflict():
+    csp = CSP(dict.fromkeys("abc", ("1", "2")), (Most("k", 2, ("a", "b")),), "unit")
+    assert outlook(csp, State(((Literal("a", "1"), Literal("b", "1")),)))["k"].kind == "decide"
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))

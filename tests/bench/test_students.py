@@ -22,7 +22,7 @@ class Rote:
         raise NotImplementedError
 
     def fit(self, card, pages, out, *, seed, workers, progress):
-        pages = pickle.loads(pickle.dumps(pages))  # noqa: S301 (our own)
+        self.pages = pages = pickle.loads(pickle.dumps(pages))  # noqa: S301 (our own)
         self.seen = list(chain.from_iterable(pages))
         assert [example for page in pages for example in page] == self.seen  # a second pass sees the same
         progress(1, 1, loss=0.0)
@@ -52,7 +52,7 @@ def pairs(found) -> list[tuple[str, str]]:
 
 
 def test_a_student_sees_the_turns_of_every_trace_of_its_arm(card, tmp_path, monkeypatch):
-    monkeypatch.setattr("aletheia_bench.students.PAGE", 2)
+    monkeypatch.setattr("aletheia_bench.students.PAGE", 1_000)
     back = Rote()
     assert isinstance(back, Trainable)
     train(card, back, COURSE, tmp_path / "out")
@@ -62,9 +62,12 @@ def test_a_student_sees_the_turns_of_every_trace_of_its_arm(card, tmp_path, monk
     assert [[(r["arm"], r["split"], r["seed"]) for r in records] for records in corpora] == [
         [("linearized", "train", 7)] * 3
     ] * 2
-    pages = [record for start in (0, 2) for records in corpora for record in records[start : start + 2]]
-    turns = [turn for r in pages for turn in examples("folded", r["prompt"], r["completion"])]
+    in_turn = [record for pair in zip(*corpora, strict=True) for record in pair]
+    turns = [turn for r in in_turn for turn in examples("folded", r["prompt"], r["completion"])]
     assert pairs(back.seen) == pairs(turns)
+    sizes = [sum(len(example.prompt) for example in page) for page in back.pages]
+    assert len(sizes) > 2
+    assert all(size > 1_000 * 0.7 for size in sizes[:-1])
 
 
 def test_a_cumulative_student_sees_whole_traces(tmp_path):

@@ -1,7 +1,11 @@
 """Batches: every example once in a pass, whole, with loss on its completion alone."""
 
+import subprocess
+import sys
+import time
 from collections import Counter
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
@@ -134,4 +138,49 @@ def test_a_stream_goes_on_from_any_place(tokenizer, start):
 
 
 def test_other_processes_prepare_the_same_batches(tokenizer):
-    assert first(60, tokenizer, workers=3) == first(60, tokenizer)
+    assert first(60, tokenizer, workers=2) == first(60, tokenizer)
+
+
+def test_what_is_wrong_with_an_example_is_one_sentence_from_another_process_too(tokenizer):
+    with pytest.raises(ModelFileError) as caught:
+        next(stream(PAGES, tokenizer, tokens_per_batch=100, max_length=3, seed=0, workers=2))
+    assert str(caught.value).startswith("An example has ")
+    assert "\n" not in str(caught.value)
+
+
+KILLED = """
+import os, signal, sys
+from multiprocessing import active_children
+from aletheia_models.hf.batches import stream
+from aletheia_models.hf.tokenizer import build_tokenizer
+from aletheia_plugins import Example
+
+if __name__ == "__main__":
+    pages = [[Example("a", "b")]] * 3
+    found = stream(pages, build_tokenizer("ab"), tokens_per_batch=100, max_length=9, seed=0, workers=2)
+    next(found)
+    print(*(child.pid for child in active_children()), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def gone(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rsplit(") ", 1)[1][0]
+    except FileNotFoundError:
+        return True
+    return state == "Z"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_other_processes_end_with_a_training_that_is_killed(tmp_path):
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    helpers = [int(word) for word in done.stdout.split()]
+    assert helpers
+    for _ in range(100):
+        if all(map(gone, helpers)):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"{helpers} are still there")

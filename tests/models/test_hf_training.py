@@ -1,5 +1,6 @@
 """Training: a student learns, stops when its budget is spent, and does not mind an interruption."""
 
+import re
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -7,11 +8,12 @@ from functools import partial
 import pytest
 import torch
 
-from aletheia_models.hf.batches import batches, stream
+from aletheia_models.hf import HF
+from aletheia_models.hf.batches import REASONS, batches, stream
 from aletheia_models.hf.student import build_student, hidden_states, parameters
 from aletheia_models.hf.tokenizer import END
-from aletheia_models.hf.training import Recipe, train
-from aletheia_plugins import Example, ModelFileError
+from aletheia_models.hf.training import Learner, Recipe, train
+from aletheia_plugins import Card, Example, ModelFileError
 
 RECIPE = Recipe(tokens=12_000, tokens_per_batch=60, learning_rate=1e-2, checkpoint_seconds=1e9)
 CAREFUL = Recipe(tokens=1_500, tokens_per_batch=60, learning_rate=1e-2, checkpoint_seconds=0.0)
@@ -109,6 +111,32 @@ def test_hints_and_previews_are_learnt_beside_the_completions(fit, student, toke
     assert {name.split(".")[0] for name, _ in model.named_parameters()} == {"model"}
 
 
+def test_kinds_and_reasons_are_learnt_after_their_layers(student, tokenizer):
+    """Read off with the learner's own output layers: kinds after layer 2, reasons after layer 1."""
+    kinds = {" red": " green", " blue": " grey", " grey": " red"}
+    toy = [Example(f"after{w}\n\n", "red\n", hints=((1, (kind, w, " pink")),)) for w, kind in kinds.items()]
+    recipe = Recipe(tokens=1, hint_weight=1.0, reason_weight=1.0, hint_layer=2, reason_layer=1)
+    learner = Learner(student(), recipe, seed=0)
+    with torch.no_grad():
+        for parameter in learner.student.parameters():  # layers add nothing at first
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)) / 5)
+    (batch,) = batches(toy, tokenizer, tokens_per_batch=99, max_length=99, seed=0)
+    tables = [torch.from_numpy(table).long() for table in batch.tables()]
+    heads = [*learner.hints.parameters(), *learner.reasons.parameters()]  # these alone: the states stay what they are
+    optimizer = torch.optim.Adam(heads, lr=0.05)
+    for _ in range(200):
+        learner.zero_grad()
+        learner.losses(tables)[0].backward()
+        optimizer.step()
+    with torch.no_grad():
+        one, two, _ = hidden_states(learner.student, *tables[:3], (1, 2))
+        said = learner.hints(two[:, 1]).argmax(-1)
+        reasons = learner.reasons(one[:, 1]).reshape(len(toy), REASONS, -1)[:, :2].argmax(-1)
+    read = tokenizer.decode(batch.ids[:, 1])
+    assert tokenizer.decode(said) == "".join(kinds[word] for word in re.findall(r" \w+", read))
+    assert tokenizer.decode(reasons.flatten()) == "".join(f"{word} pink" for word in re.findall(r" \w+", read))
+
+
 def test_completions_behind_one_prompt_are_read_as_if_each_stood_alone(student, tokenizer):
     """The hidden states of a packed row are those of transformers' own forward pass over each text."""
     model = student()
@@ -124,6 +152,13 @@ def test_completions_behind_one_prompt_are_read_as_if_each_stood_alone(student, 
         expected = model.model(alone).last_hidden_state[0]
         chosen = torch.from_numpy((batch.parts[0] == 0) | (batch.parts[0] == number))
         assert torch.allclose(last[0, chosen], expected, atol=1e-5)
+
+
+def test_without_examples_there_is_no_student(tmp_path):
+    card = Card("toy", "hf", tmp_path / "toy.toml", settings={"training": {"tokens": 10}})
+    with pytest.raises(ModelFileError) as caught:
+        HF().fit(card, [[], []], tmp_path, seed=0, workers=1, progress=Interrupting())
+    assert str(caught.value) == "toy has nothing to learn from: its corpora are empty."
 
 
 # --- going on ---
@@ -199,6 +234,9 @@ def test_the_learning_rate_rises_and_then_falls_to_a_hundredth():
     ("table", "message"),
     [
         ({}, "[training] needs tokens, the number of tokens to train on."),
+        ({"tokens": "many"}, "[training] tokens is 'many', expected a whole number."),
+        ({"tokens": 1, "hint_layer": 1.5}, "[training] hint_layer is 1.5, expected a whole number."),
+        ({"tokens": 1, "clip": True}, "[training] clip is True, expected a number."),
         ({"tokens": 1, "optimizer": "sgd"}, "[training] optimizer is 'sgd', expected muon or adamw."),
         ({"tokens": 1, "learning_rat": 1}, "[training] has no option 'learning_rat'; it takes beta2, "),
     ],

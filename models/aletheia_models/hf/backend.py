@@ -64,8 +64,10 @@ class HF:
         from aletheia_models.hf.training import Recipe, train
 
         recipe = Recipe.of(card.settings.get("training", {}))
-        sample = islice(chain.from_iterable(pages), SAMPLE)
-        tokenizer = build_tokenizer(example.prompt + example.completion for example in sample)
+        sample = [example.prompt + example.completion for example in islice(chain.from_iterable(pages), SAMPLE)]
+        if not sample:
+            raise ModelFileError(f"{card.name} has nothing to learn from: its corpora are empty.")
+        tokenizer = build_tokenizer(sample)
         model: Any = build_student(card.settings.get("architecture", {}), tokenizer, seed=seed)
         model.to(_device())
         read = partial(

@@ -1,6 +1,9 @@
 """Turns examples into padded batches of about equal cost. Knows token ids, not models."""
 
+import multiprocessing
+import os
 import random
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
@@ -10,7 +13,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerFast
 
-from aletheia_plugins import WORD, Example, ModelFileError
+from aletheia_plugins import WORD, AletheiaError, Example, ModelFileError
 
 __all__ = ["NONE", "REASONS", "Batch", "Place", "Said", "batches", "stream"]
 
@@ -18,6 +21,8 @@ REASONS = 9
 """Words of what a hint rests on: those of nine values of a cell, say; further ones are left out."""
 NONE = -100
 """No word: what PyTorch's losses ignore."""
+HELPERS = 8
+"""Seven keep a student of two million parameters busy on a large GPU; each takes 300 MB."""
 EVEN = 8
 """Rows are padded to a multiple of this: matrix units are slow on odd lengths."""
 
@@ -65,8 +70,8 @@ class Batch:
         return self.ids, self.parts, self.places, *(table for one in said for table in (one.at, one.words))
 
 
-class _Pages(Dataset[list[Batch]]):
-    """The batches of one page after the other, pass after pass."""
+class _Batches(Dataset[list[Batch] | AletheiaError]):
+    """The batches of one page after the other, pass after pass; or what is wrong with a page."""
 
     def __init__(
         self,
@@ -79,15 +84,17 @@ class _Pages(Dataset[list[Batch]]):
         self.pages, self.tokenizer, self.seed = pages, tokenizer, seed
         self.tokens_per_batch, self.max_length = tokens_per_batch, max_length
 
-    def __getitem__(self, number: int) -> list[Batch]:
-        page = self.pages[number % len(self.pages)]
-        return batches(
-            page,
-            self.tokenizer,
-            tokens_per_batch=self.tokens_per_batch,
-            max_length=self.max_length,
-            seed=self.seed + number,
-        )
+    def __getitem__(self, number: int) -> list[Batch] | AletheiaError:
+        try:
+            return batches(
+                self.pages[number % len(self.pages)],
+                self.tokenizer,
+                tokens_per_batch=self.tokens_per_batch,
+                max_length=self.max_length,
+                seed=self.seed + number,
+            )
+        except AletheiaError as error:  # a loader would wrap it in the traceback of another process
+            return error
 
 
 def stream(
@@ -102,26 +109,42 @@ def stream(
 ) -> Iterator[tuple[Place, Batch]]:
     """The batches from `start` on, pass after pass over all pages without end, each with the place behind it.
 
-    The same ones for any number of workers; all but one of them prepare pages while the caller is at work.
+    The same ones for any number of workers; all but one of them, `HELPERS` at most, prepare pages while the caller is
+    at work.
     """
-    numbered = _Pages(pages, tokenizer, tokens_per_batch, max_length, seed)
+    numbered = _Batches(pages, tokenizer, tokens_per_batch, max_length, seed)
     first, done = start
-    loader: Iterable[list[Batch]] = DataLoader(
+    loader: Iterable[list[Batch] | AletheiaError] = DataLoader(
         numbered,
         batch_size=None,
         sampler=count(first),
         collate_fn=_as_it_is,
-        num_workers=workers - 1,
+        num_workers=min(workers - 1, HELPERS),
         multiprocessing_context="forkserver" if workers > 1 else None,
+        worker_init_fn=_end_with_parent,
     )
     for number, page in enumerate(loader, first):
+        if isinstance(page, AletheiaError):
+            raise page
         for place, batch in enumerate(page[done:], done + 1):
             yield (number, place), batch
         done = 0
 
 
-def _as_it_is(page: list[Batch]) -> list[Batch]:
+def _as_it_is(page: list[Batch] | AletheiaError) -> list[Batch] | AletheiaError:
     return page
+
+
+def _end_with_parent(_: int) -> None:
+    """End this process when the one that trains has ended, even if that was killed."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def batches(

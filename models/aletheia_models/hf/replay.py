@@ -14,8 +14,8 @@ from aletheia_models.hf.batches import NONE, Batch, Table
 
 __all__ = ["Replay", "roomy"]
 
-STEPS = 32, 16
-"""Rows and columns of a recording are multiples of these."""
+ROOM, COLUMNS = 2048, 16
+"""A recording has a multiple of 16 columns, and at most about 2,048 positions more than its batch for rows."""
 FEWEST = 1024
 """Places with something to say that a recording has room for, if it has any; otherwise powers of two."""
 
@@ -77,7 +77,8 @@ class Replay:
 def roomy(batch: Batch) -> list[Table]:
     """The batch's tables with room, so that few shapes do: rows, columns, and places with something to say."""
     ids, parts, places, *said = batch.tables()
-    rows, columns = (-(-length // step) * step for length, step in zip(ids.shape, STEPS, strict=True))
+    columns = _up(ids.shape[1], COLUMNS)
+    rows = _up(ids.shape[0], max(1, ROOM // columns))
     fills = ((ids, 0), (parts, -1), (places, 0))
     found = [_filled(_filled(table, rows, fill).T, columns, fill).T for table, fill in fills]
     for at, words in zip(said[::2], said[1::2], strict=True):
@@ -85,6 +86,10 @@ def roomy(batch: Batch) -> list[Table]:
         room = max(FEWEST, 1 << (len(at) - 1).bit_length()) if len(at) else 0
         found += [_filled(row * columns + column, room, 0), _filled(words, room, NONE)]
     return [np.ascontiguousarray(table, dtype=np.int32) for table in found]
+
+
+def _up(length: int, step: int) -> int:
+    return -(-length // step) * step
 
 
 def _filled(table: Table, length: int, fill: int) -> Table:

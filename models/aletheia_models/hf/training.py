@@ -36,7 +36,9 @@ OPTIMIZERS = OneOf["muon", "adamw"]
 MOMENTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
 """What the optimizers keep of each parameter."""
 
-Slopes = Callable[[Batch], tuple[torch.Tensor, torch.Tensor]]
+NUMBERS: Mapping[Any, Any] = {int: int, float: int | float}
+"""What a card may give for a number of that type."""
+Gradients = Callable[[Batch], tuple[torch.Tensor, torch.Tensor]]
 Reader = Callable[..., list[torch.Tensor]]
 """`hidden_states`, in some arithmetic."""
 
@@ -74,6 +76,11 @@ class Recipe:
             raise ModelFileError(f"[training] has no option {min(unknown)!r}; it takes {', '.join(sorted(known))}.")
         if "tokens" not in table:
             raise ModelFileError("[training] needs tokens, the number of tokens to train on.")
+        for field in fields(cls):
+            value = table.get(field.name, 0)
+            if field.type in NUMBERS and (not isinstance(value, NUMBERS[field.type]) or isinstance(value, bool)):
+                kind = "a whole number" if field.type is int else "a number"
+                raise ModelFileError(f"[training] {field.name} is {value!r}, expected {kind}.")
         recipe = cls(**table)
         if recipe.optimizer not in get_args(OPTIMIZERS):
             raise ModelFileError(
@@ -89,7 +96,7 @@ class Recipe:
 
 
 class Learner(torch.nn.Module):
-    """A student with output layers for hints of their own, which it loses after training.
+    """A student with output layers of its own for hints, which it loses after training.
 
     The student's output layer cannot serve: its rows are the embeddings, so that to say "imply" at a name it would
     have to forget which name stands there, which is what the layers above must copy.
@@ -100,8 +107,8 @@ class Learner(torch.nn.Module):
         torch.manual_seed(seed)
         self.student, self.recipe = student, recipe
         width, words = student.config.hidden_size, student.config.vocab_size
-        self.hints = torch.nn.Linear(width, words, bias=False)
-        self.reasons = torch.nn.Linear(width, REASONS * words, bias=False)
+        self.hints = torch.nn.Linear(width, words, bias=False) if recipe.hint_weight else None
+        self.reasons = torch.nn.Linear(width, REASONS * words, bias=False) if recipe.reason_weight else None
         self.to(student.device)
         self.read = _reader(student, recipe)
 
@@ -115,9 +122,9 @@ class Learner(torch.nn.Module):
         early, late, last = self.read(self.student, ids, parts, places, (recipe.hint_layer, recipe.reason_layer))
         targets, hints, reasons, previews = zip(said[::2], said[1::2], strict=True)
         total = loss = _loss(say, last, *targets)
-        if recipe.hint_weight:
+        if self.hints:
             total = total + recipe.hint_weight * _loss(self.hints, early, *hints, even=True)
-        if recipe.reason_weight:
+        if self.reasons:
             total = total + recipe.reason_weight * _loss(self.reasons, late, *reasons)
         if recipe.preview_weight:
             total = total + recipe.preview_weight * _loss(say, last, *previews)
@@ -178,7 +185,7 @@ def train(
             )
     keep_memory()
     learner = Learner(model, recipe, seed)
-    optimizers, slopes = _optimizers(learner), _slopes(learner)
+    optimizers, gradients = _optimizers(learner), _gradients(learner)
     state = _resume(checkpoint, learner, optimizers)
     saved = time.monotonic()
     began = saved - state.seconds
@@ -186,7 +193,7 @@ def train(
     model.train()
     while state.tokens < recipe.tokens:
         (state.page, state.taken), batch = next(found)
-        loss = _step(learner, slopes, optimizers, batch, recipe.rate(state.tokens))
+        loss = _step(learner, gradients, optimizers, batch, recipe.rate(state.tokens))
         state.steps += 1
         state.tokens += batch.tokens
         state.completion_tokens += len(batch.targets.at)
@@ -240,10 +247,10 @@ def half(device: str) -> bool:
 
 
 def _step(
-    learner: Learner, slopes: Slopes, optimizers: Sequence[torch.optim.Optimizer], batch: Batch, rate: float
+    learner: Learner, gradients: Gradients, optimizers: Sequence[torch.optim.Optimizer], batch: Batch, rate: float
 ) -> float:
     """One update; returns the mean loss per completion token."""
-    total, loss = slopes(batch)
+    total, loss = gradients(batch)
     torch.nn.utils.clip_grad_norm_([p for p in learner.parameters() if p.grad is not None], learner.recipe.clip)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
@@ -254,7 +261,7 @@ def _step(
     return loss.item()
 
 
-def _slopes(learner: Learner) -> Slopes:
+def _gradients(learner: Learner) -> Gradients:
     """Computes the losses of a batch and leaves their gradients in the parameters."""
     if learner.student.device.type == "cuda":
         return Replay(learner)
