@@ -6,8 +6,9 @@ draws items, not claims.
 """
 
 import enum
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from aletheia_bench.checker import Judgement, Review, review
 from aletheia_bench.evaluate import Sample
 from aletheia_plugins import Answer, Backtrack, Conflict, State, Task, Verdict
 
-__all__ = ["MEASURES", "Estimate", "Outcome", "Score", "fisher", "mcnemar", "measure", "score"]
+__all__ = ["MEASURES", "Estimate", "Outcome", "Score", "fisher", "line_errors", "mcnemar", "measure", "score"]
 
 RESAMPLES = 2_000
 
@@ -50,6 +51,8 @@ class Score:
     first_fault: tuple[str, str] | None
     """First word of the first faulty line, and the fault."""
     faults: tuple[tuple[str, str], ...]
+    lines: tuple[str, ...]
+    """First words of the lines up to the first faulty one, which is the last of them."""
     tokens: int
     seconds: float
 
@@ -74,6 +77,7 @@ def score(task: Task[Any], sample: Sample) -> Score:
         real_conflicts=sum(j.fault is None for j in conflicts),
         first_fault=faults[0] if faults else None,
         faults=faults,
+        lines=tuple(_sound(judged)),
         tokens=sample["tokens"],
         seconds=sample["seconds"],
     )
@@ -81,6 +85,14 @@ def score(task: Task[Any], sample: Sample) -> Score:
 
 def _word(judgement: Judgement) -> str:
     return judgement.line.partition(" ")[0].rstrip(":") if judgement.step else ("line" if judgement.line else "end")
+
+
+def _sound(judged: Sequence[Judgement]) -> Iterator[str]:
+    """What comes after a fault was written in a state that may be wrong: it says nothing of how often lines are."""
+    for judgement in judged:
+        yield _word(judgement)
+        if judgement.fault:
+            return
 
 
 def _outcome(task: Task[Any], problem: Any, sample: Sample, found: Review) -> Outcome:
@@ -213,6 +225,17 @@ def measure(scores: Iterable[Score]) -> dict[str, Estimate]:
     """All measures; items that ended in an error are left out of each, and counted among the outcomes."""
     counted = [s for s in scores if s.outcome is not Outcome.ERROR]
     return {name: estimate(counted) for name, estimate in MEASURES.items()}
+
+
+def line_errors(scores: Iterable[Score]) -> dict[str, Estimate]:
+    """By the first word of a line: the share of lines that are faulty, of those up to the first fault of their item."""
+    counted = [s for s in scores if s.outcome is not Outcome.ERROR]
+
+    def wrong(found: Score, word: str) -> tuple[int, int]:
+        return int(found.first_fault is not None and found.lines[-1] == word), found.lines.count(word)
+
+    words = sorted({word for s in counted for word in s.lines})
+    return {word: share(_sums(counted, partial(wrong, word=word))) for word in words}
 
 
 def mcnemar(ours: Mapping[str, bool], theirs: Mapping[str, bool]) -> tuple[int, int, float]:

@@ -5,13 +5,13 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
-from aletheia_bench.measures import Estimate, Outcome, Score, fisher, mcnemar, measure, score
+from aletheia_bench.measures import Estimate, Outcome, Score, fisher, line_errors, mcnemar, measure, score
 from aletheia_bench.runs import Run
 from aletheia_plugins import Task, UsageError
 
@@ -71,13 +71,19 @@ def table(results: Iterable[Results], *, style: str = "simple") -> str:
 def _cell(name: str, estimate: Estimate) -> str:
     if estimate.value is None:
         return "n/a"
-    if name in PERCENT and (estimate.low is None or estimate.high is None):
-        return f"{100 * estimate.value:.1f} % [n/a]"
-    if name in PERCENT and estimate.low is not None and estimate.high is not None:
-        return f"{100 * estimate.value:.1f} % [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
+    if name in PERCENT:
+        return _percent(estimate)
     if name == "tokens":
         return f"{estimate.value:.0f}"
     return f"{estimate.value:.2f}" if name == "backtracks_per_item" else f"{estimate.value:.3f}"
+
+
+def _percent(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return "n/a"
+    if estimate.low is None or estimate.high is None:
+        return f"{100 * estimate.value:.1f} % [n/a]"
+    return f"{100 * estimate.value:.1f} % [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
 
 
 def compare(ours: Results, theirs: Results) -> str:
@@ -120,6 +126,7 @@ def _json(results: Results) -> dict[str, Any]:
     return {
         "results": {results.name: metrics},
         "outcomes": {results.name: results.outcomes},
+        "line_errors": {results.name: {word: asdict(e) for word, e in line_errors(results.scores).items()}},
         "first_faults": {results.name: [list(fault) for fault in results.faults]},
         "versions": {results.name: config["versions"]["task"]},
         "n-samples": {results.name: {"original": items, "effective": len(results.scores)}},
@@ -143,11 +150,14 @@ def _markdown(results: Results) -> str:
     estimates: Sequence[Sequence[Any]] = [
         [name, _cell(name, estimate), estimate.n] for name, estimate in results.estimates.items()
     ]
+    lines = [[word, _percent(e), e.n] for word, e in line_errors(results.scores).items()]
     return "\n\n".join(
         [
             f"# {results.model} on {results.name}",
             tabulate(estimates, headers=["measure", "value [95 % interval]", "n"], tablefmt="github"),
             "Outcomes, one for each item:\n\n" + outcomes,
+            "Lines up to the first fault, by their first word:\n\n"
+            + tabulate(lines, headers=["line", "faulty [95 % interval]", "n"], tablefmt="github"),
             "First faults found by the checker, by the kind of line:\n\n"
             + tabulate(results.faults, headers=["line", "fault", "items"], tablefmt="github"),
             f"Options:\n\n{options}\n",

@@ -12,6 +12,7 @@ from aletheia_bench.measures import (
     Outcome,
     Score,
     fisher,
+    line_errors,
     mcnemar,
     mean,
     measure,
@@ -88,6 +89,7 @@ def a_score(outcome: Outcome = Outcome.SOLVED, **other) -> Score:
         "real_conflicts": 0,
         "first_fault": None,
         "faults": (),
+        "lines": (),
         "tokens": 1,
         "seconds": 0.0,
     }
@@ -114,6 +116,17 @@ def test_false_conflicts_are_told_apart_and_no_backtrack_after_one_is_valid():
         ("conflict", "claims a conflict that is none"),
     )
     assert found.first_fault == found.faults[0]
+
+
+def test_lines_are_counted_up_to_the_first_faulty_one():
+    assert judged(CLEAN).lines == tuple(line.split()[0].rstrip(":") for line in CLEAN.splitlines())
+    false = judged(FALSE_CONFLICTS)
+    assert false.lines[-1] == "conflict"
+    assert false.lines.count("conflict") == 1
+    found = line_errors([judged(CLEAN), false])
+    assert (found["conflict"].value, found["conflict"].n) == (0.5, 2)
+    assert (found["state"].value, found["state"].n) == (0, false.lines.count("state") + CLEAN.count("state:"))
+    assert line_errors([judged(CLEAN, finish="error")]) == {}
 
 
 def test_a_right_answer_without_a_trace_is_solved_and_not_certified():

@@ -25,6 +25,7 @@ def a_score(name: str, outcome: Outcome = Outcome.SOLVED, **other) -> Score:
         "real_conflicts": 0,
         "first_fault": None,
         "faults": (),
+        "lines": (),
         "tokens": 100,
         "seconds": 0.25,
     }
@@ -39,7 +40,7 @@ FAULT = ("imply", "its reason does not force the value")
 FOUR = results(
     a_score("0", backtracks=2, valid_backtracks=1, conflicts=2, real_conflicts=2),
     a_score("1"),
-    a_score("2", Outcome.WRONG, first_fault=FAULT, faults=(FAULT,)),
+    a_score("2", Outcome.WRONG, first_fault=FAULT, faults=(FAULT,), lines=("state", "imply", "imply")),
     a_score("3", Outcome.ERROR),
 )
 
@@ -86,6 +87,7 @@ def test_results_are_shaped_as_the_evaluation_harness_of_eleuther_shapes_them(tm
         assert found[f"{name}_n,none"] == estimate.n
     assert content["outcomes"]["sat-tiny"]["error"] == 1
     assert content["first_faults"]["sat-tiny"] == [[*FAULT, 1]]
+    assert content["line_errors"]["sat-tiny"]["imply"] == {"value": 0.5, "low": None, "high": None, "n": 2}
     assert content["versions"] == {"sat-tiny": "1"}
     assert content["n-samples"] == {"sat-tiny": {"original": 4, "effective": 4}}
     assert content["config"] == CONFIG
@@ -104,6 +106,7 @@ def test_the_csv_and_the_text_say_the_same(tmp_path):
     assert all(name in text for name in MEASURES)
     assert "66.7 % [20.8, 93.9]" in text
     assert "its reason does not force the value" in text
+    assert "| imply  | 50.0 % [n/a]" in text
     assert "- seed: 0" in text
 
 
