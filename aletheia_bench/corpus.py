@@ -101,6 +101,14 @@ class Rejected(CorpusError):
 
 def make(plan: Plan, index: int) -> Record | None:
     """One verified record; None if the search did not end within `max_steps`. Raises Rejected."""
+    record = _verified(plan, index)
+    if record:
+        record["sha256"] = digest(record)
+    return record
+
+
+def _verified(plan: Plan, index: int) -> Record | None:
+    """The record without its hash."""
     task = plan.task
     problem = task.generate(plan.level, split=plan.split, seed=plan.seed, index=index)
     canonical = task.canonical(problem)
@@ -133,7 +141,6 @@ def make(plan: Plan, index: int) -> Record | None:
     found = review(task, task.loads(native)[0], text)
     if not found.valid:
         raise Rejected(Record(**{**record, "completion": text}), _first(found))
-    record["sha256"] = digest(record)
     return record
 
 
@@ -158,8 +165,12 @@ def difficulty(trace: Trace) -> dict[str, int | str]:
 
 
 def digest(record: Record) -> str:
-    """SHA-256 of all the other columns."""
-    return sha256(json.dumps({**record, "sha256": ""}, separators=(",", ":")).encode()).hexdigest()
+    """SHA-256 of the record as a line with this column empty."""
+    return sha256(_encoded({**record, "sha256": ""}).encode()).hexdigest()
+
+
+def _encoded(record: Record) -> str:
+    return json.dumps(record, separators=(",", ":"))
 
 
 def build(plan: Plan, path: Path, *, workers: int = 1) -> Iterator[int]:
@@ -194,8 +205,11 @@ def build(plan: Plan, path: Path, *, workers: int = 1) -> Iterator[int]:
 
 def _line(plan: Plan, index: int) -> str:
     """A record as a line; nothing for a problem that the search gave up on."""
-    record = make(plan, index)
-    return json.dumps(record, separators=(",", ":")) + "\n" if record else ""
+    record = _verified(plan, index)
+    if not record:
+        return ""
+    line = _encoded(record)  # once, and the hash put into its place, the last one
+    return f'{line[:-2]}{sha256(line.encode()).hexdigest()}"}}\n'
 
 
 def _resume(plan: Plan, path: Path) -> int:

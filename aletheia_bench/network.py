@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from functools import lru_cache, reduce
 from itertools import chain
 from operator import or_
+from typing import NamedTuple
 
 from aletheia_plugins import CSP, Constraint, Literal
 
 __all__ = ["Network", "Row", "lowest", "network"]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A bound's constraint, and the bits of its literals in the order in which the constraint lists them."""
 
     name: str

@@ -1,7 +1,8 @@
 """DIMACS CNF, as found in the wild."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 
 from aletheia_plugins import ProblemFileError
 from aletheia_tasks._common import whole_number
@@ -16,20 +17,22 @@ COMMON = 256
 
 def loads(text: str) -> Problem:
     """Reads comments anywhere, clauses over several lines, SATLIB's `%` at the end, and a missing last 0."""
-    words = _words(text)
-    variables = _header(words)
+    lines = _lines(text)
+    start, header = next(lines, (0, []))
+    variables = _header(header[:4], start)
+    literals = _literals(min(variables, COMMON))
     clauses: list[tuple[int, ...]] = []
     open_clause: list[int] = []
-    literals = _literals(min(variables, COMMON))
-    for line, word in words:
-        literal = literals.get(word)
-        if literal is None:
-            literal = _literal(word, line, variables)
-        if literal:
-            open_clause.append(literal)
-        else:
-            clauses.append(tuple(open_clause))
-            open_clause = []
+    for line, words in chain([(start, header[4:])], lines):
+        for word in words:
+            literal = literals.get(word)
+            if literal is None:
+                literal = _literal(word, line, variables)
+            if literal:
+                open_clause.append(literal)
+            else:
+                clauses.append(tuple(open_clause))
+                open_clause = []
     if open_clause:
         clauses.append(tuple(open_clause))
     return Problem(variables, tuple(clauses))
@@ -55,26 +58,25 @@ def dumps(problem: Problem) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _words(text: str) -> Iterator[tuple[int, str]]:
-    """The words outside comments, each with its line, up to a line that starts with `%`."""
+def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The words of each line that is no comment, up to a line that starts with `%`."""
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
         if words and words[0].startswith("%"):
             return
         if words and words[0] != "c":
-            yield from ((number, word) for word in words)
+            yield number, words
 
 
-def _header(words: Iterator[tuple[int, str]]) -> int:
+def _header(words: Sequence[str], line: int) -> int:
     """The number of variables that the line `p cnf VARIABLES CLAUSES` declares; its second number is not checked."""
     expected = "the header 'p cnf VARIABLES CLAUSES'"
-    header = [next(words, (None, "the end of the file")) for _ in range(4)]
-    line = header[0][0]
-    if [word for _, word in header[:2]] != ["p", "cnf"]:
-        raise ProblemFileError(f"expected {expected}, found {header[0][1]!r}", line)
-    if line is None or any(place != line for place, _ in header):
+    if words[:2] != ["p", "cnf"]:
+        found = words[0] if words else "the end of the file"
+        raise ProblemFileError(f"expected {expected}, found {found!r}", line or None)
+    if len(words) < 4:
         raise ProblemFileError(f"expected {expected}, found an incomplete one", line)
-    variables, clauses = (whole_number(word, line, expected) for _, word in header[2:])
+    variables, clauses = (whole_number(word, line, expected) for word in words[2:])
     if min(variables, clauses) < 0:
         raise ProblemFileError(f"expected {expected}, found a negative number", line)
     return variables
