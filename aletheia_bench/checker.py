@@ -9,7 +9,7 @@ not hold) and satisfied (the constraint is not falsified by what is cited).
 import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aletheia_bench.text import parse_line
 from aletheia_plugins import (
@@ -50,8 +50,7 @@ class Fault(enum.StrEnum):
     INCOMPLETE = "ends without an answer"
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """One line, the step in it (None if there is none), and its fault, if any."""
 
     line: str

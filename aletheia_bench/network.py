@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import lru_cache
 from itertools import chain
-from operator import or_
 from typing import NamedTuple
 
 from aletheia_plugins import CSP, Constraint, Literal
@@ -44,7 +43,7 @@ def _network(
     for constraint in constraints:
         for bound in constraint.bounds(domains):
             order = [bit[pair] for pair in bound.pairs]
-            mask = reduce(or_, order, 0)
+            mask = sum(order)
             if forward and bound.limit == 1:
                 for one in order:
                     blocks[one.bit_length() - 1] |= mask ^ one
