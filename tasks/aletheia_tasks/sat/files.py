@@ -54,8 +54,13 @@ def _literal(word: str, line: int, variables: int) -> int:
 
 def dumps(problem: Problem) -> str:
     lines = [f"p cnf {problem.variables} {len(problem.clauses)}"]
-    lines += [" ".join(map(str, (*clause, 0))) for clause in problem.clauses]
+    lines += map(_written, problem.clauses)
     return "\n".join(lines) + "\n"
+
+
+@lru_cache(maxsize=1 << 16)
+def _written(clause: tuple[int, ...]) -> str:
+    return " ".join(map(str, (*clause, 0)))
 
 
 def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
