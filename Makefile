@@ -10,10 +10,10 @@ PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint con
 PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check lint types imports wheel installed figures bench heavy clean
+.PHONY: help run setup test check lint types imports wheel installed figures bench heavy train-tiny clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 
 run: .venv/.run ## evaluate the embedded student on SAT; more options in ARGS="--limit 20"
 	.venv/bin/aletheia-bench run --task sat --model aletheia-tiny $(ARGS)
@@ -55,6 +55,11 @@ bench: .venv/.dev ## time the hot paths (pytest-benchmark)
 
 heavy: .venv/.dev ## the tests that take minutes or need a real model
 	$(PY) -m pytest -q -m heavy
+
+train-tiny: .venv/.run ## train both embedded students anew into trained/: 9 hours on 2 cores, 10 minutes on a large GPU
+	@echo "Two trainings of 127 million tokens: 8,000 tokens a second on 2 cores are 4.4 hours each. They can be interrupted."
+	.venv/bin/aletheia-bench train --model aletheia-tiny -o trained/aletheia-tiny
+	.venv/bin/aletheia-bench train --model aletheia-tiny-linearized -o trained/aletheia-tiny-linearized
 
 clean: ## remove what was built; the environment and the runs stay
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
