@@ -120,7 +120,7 @@ class Checker:
 
     def _known(self, literals: Iterable[Literal]) -> bool:
         domains = self.domains
-        for lit in literals:  # noqa: SIM110 - all() takes three times as long, and every line is looked at here
+        for lit in literals:  # noqa: SIM110 - a generator here is 1 % of the time of a corpus
             if lit.value not in domains.get(lit.variable, ()):
                 return False
         return True

@@ -6,7 +6,7 @@ corpus depend on its `Plan` alone, not on how many processes made them or how of
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from hashlib import sha256
 from itertools import accumulate
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, BinaryIO, TypedDict, get_origin, get_type_hints
+from typing import Any, TypedDict, get_origin, get_type_hints
 
 from aletheia_bench.arms import arm
 from aletheia_bench.checker import Review, review
@@ -254,7 +254,7 @@ def read(path: Path) -> Iterator[Record]:
         raise CorpusError(f"{path}: {error.strerror}.") from error
 
 
-class Records(Sequence[Record]):
+class Records:
     """The records of a corpus in any order: keeps where each line begins, and reads it when it is asked for."""
 
     def __init__(self, path: Path) -> None:
@@ -265,15 +265,10 @@ class Records(Sequence[Record]):
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def __getitem__(self, chosen: Any) -> Any:
-        numbers = range(len(self))[chosen]
+    def __getitem__(self, number: int) -> Record:
         with self.path.open("rb") as file:
-            found = [self._at(number, file) for number in ([numbers] if isinstance(numbers, int) else numbers)]
-        return found[0] if isinstance(numbers, int) else found
-
-    def _at(self, number: int, file: BinaryIO) -> Record:
-        file.seek(self.starts[number])
-        return _record(file.readline(), self.path, number + 1)
+            file.seek(self.starts[number])
+            return _record(file.readline(), self.path, number + 1)
 
 
 def _record(line: bytes, path: Path, number: int) -> Record:

@@ -47,10 +47,8 @@ def _hints(said: Mapping[str, Outlook], start: int, problem: str) -> Iterator[tu
         found = said.get(name.group()) if name else None
         if name and found:
             whole = name.group() == word.strip()
-            if whole:
-                yield place, (found.kind, *found.reasons)
-            else:
-                yield place, (found.kind if found.kind.startswith(" ") else "decide",)
+            part = found.kind if found.kind.startswith(" ") else "decide"
+            yield place, (found.kind, *found.reasons) if whole else (part,)
 
 
 def _alternatives(completion: str, said: Mapping[str, Outlook]) -> Iterator[str]:

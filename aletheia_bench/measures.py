@@ -88,7 +88,7 @@ def _word(judgement: Judgement) -> str:
 
 
 def _sound(judged: Sequence[Judgement]) -> Iterator[str]:
-    """What comes after a fault was written in a state that may be wrong: it says nothing of how often lines are."""
+    """First words of the lines up to a fault: those after it were written in a state that may be wrong."""
     for judgement in judged:
         yield _word(judgement)
         if judgement.fault:

@@ -55,7 +55,8 @@ class _Pages(Sequence[list[Example]]):
                         self.pages.append([])
                         size = 0
                     self.pages[-1].append((which, number))
-                    size += len(records[number]["prompt"]) * turns(context, records[number]["completion"])
+                    record = records[number]
+                    size += len(record["prompt"]) * turns(context, record["completion"])
 
     def __len__(self) -> int:
         return len(self.pages)

@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from aletheia_bench.contexts import examples
-from aletheia_bench.corpus import Plan, Rejected, build, digest, make, read, verify
+from aletheia_bench.corpus import Plan, Records, Rejected, build, digest, make, read, verify
 from aletheia_bench.text import parse, segments
 from aletheia_plugins import CorpusError, UnknownNameError, Verdict, belongs
 from aletheia_tasks import Coloring, Sat, Sudoku, aletheia_tasks
@@ -282,3 +282,17 @@ def test_two_builders_cannot_write_one_corpus(tmp_path):
         next(build(plan, path))
     assert [*first][-1] == 3
     assert [*build(plan, path)] == [3]
+
+
+def test_records_are_read_in_any_order_and_a_damaged_one_is_named(tmp_path):
+    path = tmp_path / "sat.jsonl"
+    *_, done = build(Plan(Sat(), "tiny", 5), path)
+    records = Records(path)
+    assert [records[n] for n in (4, 0, 2)] == [list(read(path))[n] for n in (4, 0, 2)]
+    assert len(records) == done == 5
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:3], b"x" * (len(lines[3]) - 1) + b"\n", lines[4]]))
+    assert records[4]["index"] == 4
+    with pytest.raises(CorpusError) as caught:
+        records[3]
+    assert str(caught.value).startswith(f"{path}:4: expected a JSON object")

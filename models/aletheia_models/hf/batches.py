@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 from aletheia_plugins import WORD, AletheiaError, Example, ModelFileError
 
-__all__ = ["NONE", "REASONS", "Batch", "Place", "Said", "batches", "stream"]
+__all__ = ["NONE", "REASONS", "Batch", "Place", "Said", "batches", "stream", "up"]
 
 REASONS = 9
 """Words of what a hint rests on: those of nine values of a cell, say; further ones are left out."""
@@ -171,7 +171,12 @@ def _length(encoded: Encoded) -> int:
 
 
 def _columns(encoded: Encoded) -> int:
-    return -(-_length(encoded) // EVEN) * EVEN
+    return up(_length(encoded), EVEN)
+
+
+def up(length: int, step: int) -> int:
+    """The next multiple of `step`."""
+    return -(-length // step) * step
 
 
 def _encode(window: list[Example], tokenizer: PreTrainedTokenizerFast, max_length: int) -> list[Encoded]:

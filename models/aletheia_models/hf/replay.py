@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from aletheia_models.hf.batches import NONE, Batch, Table
+from aletheia_models.hf.batches import NONE, Batch, Table, up
 
 __all__ = ["Replay", "roomy"]
 
@@ -77,8 +77,8 @@ class Replay:
 def roomy(batch: Batch) -> list[Table]:
     """The batch's tables with room, so that few shapes do: rows, columns, and places with something to say."""
     ids, parts, places, *said = batch.tables()
-    columns = _up(ids.shape[1], COLUMNS)
-    rows = _up(ids.shape[0], max(1, ROOM // columns))
+    columns = up(ids.shape[1], COLUMNS)
+    rows = up(ids.shape[0], max(1, ROOM // columns))
     fills = ((ids, 0), (parts, -1), (places, 0))
     found = [_filled(_filled(table, rows, fill).T, columns, fill).T for table, fill in fills]
     for at, words in zip(said[::2], said[1::2], strict=True):
@@ -86,10 +86,6 @@ def roomy(batch: Batch) -> list[Table]:
         room = max(FEWEST, 1 << (len(at) - 1).bit_length()) if len(at) else 0
         found += [_filled(row * columns + column, room, 0), _filled(words, room, NONE)]
     return [np.ascontiguousarray(table, dtype=np.int32) for table in found]
-
-
-def _up(length: int, step: int) -> int:
-    return -(-length // step) * step
 
 
 def _filled(table: Table, length: int, fill: int) -> Table:

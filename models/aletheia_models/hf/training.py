@@ -1,4 +1,4 @@
-"""The training loop: AdamW, cosine schedule over a token budget, loss on completions only, resumable checkpoints.
+"""The training loop: losses at completions, hints and previews, a cosine over a token budget, resumable checkpoints.
 
 A plain PyTorch loop rather than transformers' Trainer: benchmarks/ has the comparison.
 """
@@ -267,7 +267,7 @@ def _gradients(learner: Learner) -> Gradients:
         return Replay(learner)
 
     def compute(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        tables = [torch.from_numpy(table).to(learner.student.device).long() for table in batch.tables()]
+        tables = [torch.from_numpy(table).long() for table in batch.tables()]
         total, loss = learner.losses(tables)
         learner.zero_grad(set_to_none=True)
         total.backward()
