@@ -133,6 +133,24 @@ class Checker:
             return not self.conflict or len(self.levels) < 2
         return self.conflict and step != REFUTED
 
+    @property
+    def falsified(self) -> bool:
+        """Whether what holds falsifies a constraint."""
+        return self.task.falsified(self.problem, self.values) is not None
+
+    @property
+    def stuck(self) -> bool:
+        """Whether an open variable has no value left: each is excluded, or would falsify a constraint."""
+        return any(
+            all(self._gone(Literal(variable, value)) for value in values)
+            for variable, values in self.domains.items()
+            if variable not in self.values
+        )
+
+    def _gone(self, choice: Literal) -> bool:
+        excluded = Literal(choice.variable, choice.value, equal=False) in self.excluded
+        return excluded or self.task.falsified(self.problem, self.values | {choice.variable: choice.value}) is not None
+
     # --- judging ---
 
     def _restatement(self, step: State) -> Fault | None:

@@ -14,11 +14,23 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from aletheia_bench.checker import Judgement, Review, review
+from aletheia_bench.checker import Checker, Judgement, Review, review
 from aletheia_bench.evaluate import Sample
-from aletheia_plugins import Answer, Backtrack, Conflict, State, Task, Verdict
+from aletheia_plugins import Answer, Backtrack, Conflict, Imply, State, Task, Verdict
 
-__all__ = ["MEASURES", "Estimate", "Outcome", "Score", "fisher", "line_errors", "mcnemar", "measure", "score"]
+__all__ = [
+    "MEASURES",
+    "STRATA",
+    "Estimate",
+    "Outcome",
+    "Score",
+    "fisher",
+    "line_errors",
+    "mcnemar",
+    "measure",
+    "score",
+    "stratum",
+]
 
 RESAMPLES = 2_000
 
@@ -48,6 +60,12 @@ class Score:
     valid_backtracks: int
     conflicts: int
     real_conflicts: int
+    dead_ends: int
+    """States with a conflict to claim that were left."""
+    noticed: int
+    """Those of them in which one was claimed."""
+    needed: int
+    """Conflicts of the reference search."""
     first_fault: tuple[str, str] | None
     """First word of the first faulty line, and the fault."""
     faults: tuple[tuple[str, str], ...]
@@ -64,6 +82,7 @@ def score(task: Task[Any], sample: Sample) -> Score:
     judged = found.judgements
     outcome = _outcome(task, problem, sample, found)
     conflicts = [j for j in judged if isinstance(j.step, Conflict)]
+    claims = list(_dead_ends(Checker(task, problem), judged))
     faults = tuple((_word(j), str(j.fault)) for j in judged if j.fault)
     return Score(
         item=sample["id"],
@@ -75,6 +94,9 @@ def score(task: Task[Any], sample: Sample) -> Score:
         valid_backtracks=_valid_backtracks(judged),
         conflicts=len(conflicts),
         real_conflicts=sum(j.fault is None for j in conflicts),
+        dead_ends=len(claims),
+        noticed=sum(claims),
+        needed=int(sample["reference"].get("conflicts", 0)),
         first_fault=faults[0] if faults else None,
         faults=faults,
         lines=tuple(_sound(judged)),
@@ -93,6 +115,20 @@ def _sound(judged: Sequence[Judgement]) -> Iterator[str]:
         yield _word(judgement)
         if judgement.fault:
             return
+
+
+def _dead_ends(checker: Checker, judged: Iterable[Judgement]) -> Iterator[bool]:
+    """For each state in which a conflict is there to claim, whether one is.
+
+    A falsified constraint must be claimed at once; a variable without a value left before the next decision or answer,
+    since a search may first imply what follows for others.
+    """
+    for line, step, fault in judged:
+        if step is not None and checker.expected is None and not (checker.conflict or checker.ended):
+            claimed = isinstance(step, Conflict)
+            if (claimed and not fault) or checker.falsified or (not isinstance(step, Imply) and checker.stuck):
+                yield claimed
+        checker.read(line)
 
 
 def _outcome(task: Task[Any], problem: Any, sample: Sample, found: Review) -> Outcome:
@@ -215,10 +251,25 @@ MEASURES: Mapping[str, Callable[[Sequence[Score]], Estimate]] = {
     "backtrack_event_rate": lambda s: _rate(s, lambda x: x.backtracks > 0),
     "backtracks_per_item": lambda s: _mean(s, lambda x: x.backtracks),
     "conflict_precision": lambda s: share(_sums(s, lambda x: (x.real_conflicts, x.conflicts))),
+    "conflict_recall": lambda s: share(_sums(s, lambda x: (x.noticed, x.dead_ends))),
     "backtrack_validity": lambda s: share(_sums(s, lambda x: (x.valid_backtracks, x.backtracks))),
     "tokens": lambda s: _mean(s, lambda x: x.tokens),
     "seconds": lambda s: _mean(s, lambda x: x.seconds),
 }
+
+
+STRATA: Mapping[str, Callable[[int], bool]] = {
+    "0": lambda n: n == 0,
+    "1-2": lambda n: 1 <= n <= 2,
+    "3-5": lambda n: 3 <= n <= 5,
+    "6+": lambda n: n >= 6,
+}
+"""Items by the number of conflicts that the reference search has."""
+
+
+def stratum(scores: Iterable[Score], name: str) -> list[Score]:
+    """The scores of the items of a stratum."""
+    return [s for s in scores if STRATA[name](s.needed)]
 
 
 def measure(scores: Iterable[Score]) -> dict[str, Estimate]:

@@ -4,14 +4,25 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
-from aletheia_bench.measures import Estimate, Outcome, Score, fisher, line_errors, mcnemar, measure, score
+from aletheia_bench.measures import (
+    STRATA,
+    Estimate,
+    Outcome,
+    Score,
+    fisher,
+    line_errors,
+    mcnemar,
+    measure,
+    score,
+    stratum,
+)
 from aletheia_bench.runs import Run
 from aletheia_plugins import Task, UsageError
 
@@ -43,6 +54,11 @@ class Results:
         return {str(outcome): counts[outcome] for outcome in Outcome}
 
     @property
+    def strata(self) -> dict[str, dict[str, Estimate]]:
+        """All measures, of the items by the number of conflicts that their reference search has."""
+        return {name: measure(stratum(self.scores, name)) for name in STRATA}
+
+    @property
     def faults(self) -> list[tuple[str, str, int]]:
         """First faults by kind of line, most frequent first."""
         counts = Counter(s.first_fault for s in self.scores if s.first_fault)
@@ -55,11 +71,13 @@ COLUMNS: Mapping[str, str] = {
     "backtrack_event_rate": "with backtracks",
     "backtracks_per_item": "backtracks/item",
     "conflict_precision": "conflicts real",
+    "conflict_recall": "conflicts noticed",
     "backtrack_validity": "backtracks valid",
     "tokens": "tokens",
     "seconds": "s/item",
 }
-PERCENT = ("solve_accuracy", "certified_accuracy", "backtrack_event_rate", "conflict_precision", "backtrack_validity")
+SHARES = ("solve_accuracy", "certified_accuracy", "backtrack_event_rate")
+PERCENT = (*SHARES, "conflict_precision", "conflict_recall", "backtrack_validity")
 
 
 def table(results: Iterable[Results], *, style: str = "simple") -> str:
@@ -98,12 +116,21 @@ def compare(ours: Results, theirs: Results) -> str:
     kept = [[s for s in scores if s.item not in failed] for scores in first]
     only_ours, only_theirs, p = mcnemar(*({s.item: s.outcome is Outcome.SOLVED for s in scores} for scores in kept))
     events = [(sum(s.backtracks > 0 for s in scores), len(scores)) for scores in kept]
+    easy = [_of(scores, lambda s: not s.needed, lambda s: s.outcome is Outcome.SOLVED) for scores in kept]
+    hard = [_of(scores, lambda s: s.needed > 0, lambda s: s.backtracks > 0) for scores in kept]
     return (
         f"{ours.name}: solved by {ours.model} alone {only_ours}, by {theirs.model} alone {only_theirs} "
         f"(exact McNemar p = {p:.2g}); completions with a backtrack {events[0][0]}/{events[0][1]} against "
-        f"{events[1][0]}/{events[1][1]} (Fisher p = {fisher(*events):.2g})"
+        f"{events[1][0]}/{events[1][1]} (Fisher p = {fisher(*events):.2g}), where the reference has a conflict "
+        f"{hard[0]} against {hard[1]}; solved where it has none {easy[0]} against {easy[1]}"
         f"{f'; items with an error, left out: {len(failed)}' if failed else ''}"
     )
+
+
+def _of(scores: Iterable[Score], kept: Callable[[Score], bool], hit: Callable[[Score], bool]) -> str:
+    """Hits of those that are kept, such as 3/4."""
+    found = [hit(s) for s in scores if kept(s)]
+    return f"{sum(found)}/{len(found)}"
 
 
 def write(results: Results, folder: Path) -> None:
@@ -126,13 +153,18 @@ def _json(results: Results) -> dict[str, Any]:
     return {
         "results": {results.name: metrics},
         "outcomes": {results.name: results.outcomes},
-        "line_errors": {results.name: {word: asdict(e) for word, e in line_errors(results.scores).items()}},
+        "strata": {results.name: {name: _numbers(found) for name, found in results.strata.items()}},
+        "line_errors": {results.name: _numbers(line_errors(results.scores))},
         "first_faults": {results.name: [list(fault) for fault in results.faults]},
         "versions": {results.name: config["versions"]["task"]},
         "n-samples": {results.name: {"original": items, "effective": len(results.scores)}},
         "config": config,
         "hashes": config["hashes"],
     }
+
+
+def _numbers(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
+    return {name: asdict(estimate) for name, estimate in estimates.items()}
 
 
 def _csv(results: Results) -> str:
@@ -150,12 +182,18 @@ def _markdown(results: Results) -> str:
     estimates: Sequence[Sequence[Any]] = [
         [name, _cell(name, estimate), estimate.n] for name, estimate in results.estimates.items()
     ]
+    strata = [
+        [name, found["solve_accuracy"].n, *(_percent(found[measure]) for measure in SHARES)]
+        for name, found in results.strata.items()
+    ]
     lines = [[word, _percent(e), e.n] for word, e in line_errors(results.scores).items()]
     return "\n\n".join(
         [
             f"# {results.model} on {results.name}",
             tabulate(estimates, headers=["measure", "value [95 % interval]", "n"], tablefmt="github"),
             "Outcomes, one for each item:\n\n" + outcomes,
+            "Items by the number of conflicts that the reference search has:\n\n"
+            + tabulate(strata, headers=["conflicts", "n", *(COLUMNS[share] for share in SHARES)], tablefmt="github"),
             "Lines up to the first fault, by their first word:\n\n"
             + tabulate(lines, headers=["line", "faulty [95 % interval]", "n"], tablefmt="github"),
             "First faults found by the checker, by the kind of line:\n\n"

@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 
 from aletheia_bench.measures import (
     MEASURES,
+    STRATA,
     Estimate,
     Outcome,
     Score,
@@ -19,8 +20,11 @@ from aletheia_bench.measures import (
     rate,
     score,
     share,
+    stratum,
 )
-from aletheia_tasks import Sat
+from aletheia_bench.search import search
+from aletheia_bench.text import render
+from aletheia_tasks import Sat, aletheia_tasks
 
 PROBLEM = "p cnf 3 3\n1 2 0\n-1 3 0\n-1 -3 0\n"
 """Satisfied by x1=0, x2=1 and any x3; x1=1 is a conflict."""
@@ -87,6 +91,9 @@ def a_score(outcome: Outcome = Outcome.SOLVED, **other) -> Score:
         "valid_backtracks": 0,
         "conflicts": 0,
         "real_conflicts": 0,
+        "dead_ends": 0,
+        "noticed": 0,
+        "needed": 0,
         "first_fault": None,
         "faults": (),
         "lines": (),
@@ -157,6 +164,51 @@ def test_a_hallucinated_conflict_does_not_become_real_by_being_repeated():
     assert (found.conflicts, found.real_conflicts) == (3, 0)
 
 
+@pytest.mark.parametrize(
+    ("completion", "noticed", "dead_ends"),
+    [
+        (CLEAN, 1, 1),
+        (FALSE_CONFLICTS, 2, 2),  # two of its three conflicts are in dead ends, and called by other names
+        (CLEAN.replace("conflict c3 : x1=1 x3=1\n", "conflict c9 : x1=1\n"), 1, 1),  # by another name
+        (CLEAN.replace("conflict c3 : x1=1 x3=1\n", "decide x2=1\n" * 3), 0, 4),
+        (CLEAN.replace("conflict c3 : x1=1 x3=1\n", ""), 0, 1),  # a backtrack that says of no conflict
+        ("state: -\ndecide x1=1\nimply c3 : x1=1 -> x3=0\ndecide x2=1\nanswer: SAT x1=1 x2=1 x3=0\n", 0, 2),
+        ("state: -\ndecide x1=1\nconflict x3 : x1=1\nbacktrack x1\nstate: x1=0\n", 1, 1),  # x3 has no value left
+        ("state: -\ndecide x1=1\ndecide x2=0\n", 0, 1),  # the same, not noticed
+        ("state: -\ndecide x1=1\nimply c2 : x1=1 -> x3=1\n", 0, 0),  # nothing follows it
+        ("state: -\nhm\n", 0, 0),
+    ],
+)  # fmt: skip
+def test_a_dead_end_is_noticed_if_a_conflict_is_claimed_in_it(completion, noticed, dead_ends):
+    found = judged(completion)
+    assert (found.noticed, found.dead_ends) == (noticed, dead_ends)
+
+
+@pytest.mark.parametrize("task", [task() for task in aletheia_tasks()], ids=lambda task: task.name)
+def test_the_reference_search_notices_every_conflict_and_a_trace_without_them_none(task):
+    found = dead_ends = 0
+    for index in range(40):
+        problem = task.generate("small", split="test", seed=3, index=index)
+        text = render(search(task.csp(problem)))
+        told = sample(text, problem=task.dumps(problem))
+        whole = score(task, told)
+        assert whole.noticed == whole.dead_ends == whole.conflicts
+        lines = text.splitlines(keepends=True)
+        first = next((n for n, line in enumerate(lines) if line.startswith("conflict")), None)
+        if first is not None:
+            found += 1
+            cut = score(task, told | {"completion": "".join(lines[:first]) + "answer: UNSAT\n"})
+            dead_ends += cut.dead_ends
+            assert cut.noticed == 0
+    assert found == dead_ends
+    assert found or task.name == "sudoku"
+
+
+def test_items_are_parted_by_the_conflicts_of_their_reference():
+    scores = [judged(CLEAN, reference={"conflicts": number}) for number in (0, 1, 2, 3, 5, 6, 99)]
+    assert [len(stratum(scores, name)) for name in STRATA] == [1, 2, 2, 2]
+
+
 def test_a_conflict_in_the_wrong_place_is_a_claim_that_is_not_real():
     found = judged(CLEAN.replace("conflict c3 : x1=1 x3=1\n", "conflict c3 : x1=1 x3=1\n" * 2))
     assert (found.conflicts, found.real_conflicts) == (2, 1)
@@ -218,6 +270,7 @@ def test_each_measure_of_two_completions_by_hand():
         "backtrack_event_rate": (0.5, 4),
         "backtracks_per_item": (1.0, 4),
         "conflict_precision": (0.25, 4),
+        "conflict_recall": (1.0, 3),
         "backtrack_validity": (0.25, 4),
         "tokens": ((len(CLEAN.split()) + len(FALSE_CONFLICTS.split()) + len(GUESS.split())) / 4, 4),
         "seconds": (0.5, 4),

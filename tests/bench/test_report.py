@@ -23,6 +23,9 @@ def a_score(name: str, outcome: Outcome = Outcome.SOLVED, **other) -> Score:
         "valid_backtracks": 0,
         "conflicts": 0,
         "real_conflicts": 0,
+        "dead_ends": 0,
+        "noticed": 0,
+        "needed": 0,
         "first_fault": None,
         "faults": (),
         "lines": (),
@@ -38,7 +41,7 @@ def results(*scores: Score, model: str = "toy") -> Results:
 
 FAULT = ("imply", "its reason does not force the value")
 FOUR = results(
-    a_score("0", backtracks=2, valid_backtracks=1, conflicts=2, real_conflicts=2),
+    a_score("0", backtracks=2, valid_backtracks=1, conflicts=2, real_conflicts=2, dead_ends=2, noticed=2),
     a_score("1"),
     a_score("2", Outcome.WRONG, first_fault=FAULT, faults=(FAULT,), lines=("state", "imply", "imply")),
     a_score("3", Outcome.ERROR),
@@ -68,7 +71,7 @@ def test_what_was_not_measured_is_not_zero():
     row = table([results(a_score("0", Outcome.ERROR))]).splitlines()[-1]
     assert row.count("n/a") == len(COLUMNS)
     row = table([results(a_score("0"))]).splitlines()[-1]
-    assert row.count("n/a") == 2  # no conflicts, no backtracks
+    assert row.count("n/a") == 3  # no conflicts, no dead ends, no backtracks
 
 
 def test_every_measure_is_in_the_table():
@@ -88,6 +91,10 @@ def test_results_are_shaped_as_the_evaluation_harness_of_eleuther_shapes_them(tm
     assert content["outcomes"]["sat-tiny"]["error"] == 1
     assert content["first_faults"]["sat-tiny"] == [[*FAULT, 1]]
     assert content["line_errors"]["sat-tiny"]["imply"] == {"value": 0.5, "low": None, "high": None, "n": 2}
+    assert content["strata"]["sat-tiny"]["0"]["solve_accuracy"] == content["strata"]["sat-tiny"]["0"]["tokens"] | {
+        "value": 2 / 3, "low": found["solve_accuracy_ci95,none"][0], "high": found["solve_accuracy_ci95,none"][1],
+    }  # fmt: skip
+    assert content["strata"]["sat-tiny"]["6+"]["solve_accuracy"] == {"value": None, "low": None, "high": None, "n": 0}
     assert content["versions"] == {"sat-tiny": "1"}
     assert content["n-samples"] == {"sat-tiny": {"original": 4, "effective": 4}}
     assert content["config"] == CONFIG
@@ -111,11 +118,14 @@ def test_the_csv_and_the_text_say_the_same(tmp_path):
 
 
 def test_a_comparison_counts_what_one_of_two_solves_alone():
-    ours = results(*(a_score(str(n), backtracks=int(n < 2)) for n in range(40)), model="A")
-    theirs = results(*(a_score(str(n), Outcome.SOLVED if n > 4 else Outcome.WRONG) for n in range(40)), model="B")
+    needed = [int(n < 10) for n in range(40)]
+    ours = results(*(a_score(str(n), backtracks=int(n < 2), needed=k) for n, k in enumerate(needed)), model="A")
+    outcomes = [Outcome.SOLVED if n > 4 else Outcome.WRONG for n in range(40)]
+    theirs = results(*(a_score(str(n), outcomes[n], needed=k) for n, k in enumerate(needed)), model="B")
     assert compare(ours, theirs) == (
         "sat-tiny: solved by A alone 5, by B alone 0 (exact McNemar p = 0.062); "
-        "completions with a backtrack 2/40 against 0/40 (Fisher p = 0.49)"
+        "completions with a backtrack 2/40 against 0/40 (Fisher p = 0.49), where the reference has a conflict "
+        "2/10 against 0/10; solved where it has none 30/30 against 30/30"
     )
 
 
@@ -125,7 +135,8 @@ def test_an_error_is_not_compared_as_if_it_were_wrong():
     theirs = results(*(a_score(str(n), Outcome.ERROR) for n in range(4)), a_score("4"), model="B")
     assert compare(ours, theirs) == (
         "sat-tiny: solved by A alone 0, by B alone 0 (exact McNemar p = 1); "
-        "completions with a backtrack 0/1 against 0/1 (Fisher p = 1); items with an error, left out: 4"
+        "completions with a backtrack 0/1 against 0/1 (Fisher p = 1), where the reference has a conflict "
+        "0/0 against 0/0; solved where it has none 1/1 against 1/1; items with an error, left out: 4"
     )
 
 
