@@ -11,8 +11,9 @@ from typing import Any
 from aletheia_bench import corpus
 from aletheia_bench.contexts import examples, turns
 from aletheia_bench.hints import hinted
+from aletheia_bench.naming import renamer
 from aletheia_bench.progress import progress
-from aletheia_plugins import Backend, Card, ContextKind, Example, Task, Trainable, UsageError
+from aletheia_plugins import Backend, Card, Example, Task, Trainable, UsageError, generator
 
 __all__ = ["Course", "train"]
 
@@ -41,8 +42,8 @@ class Course:
 class _Pages(Sequence[list[Example]]):
     """The turns of the next few traces, one trace of each corpus after the other."""
 
-    def __init__(self, context: ContextKind, tasks: Sequence[Task[Any]], paths: Sequence[Path]) -> None:
-        self.context = context
+    def __init__(self, card: Card, tasks: Sequence[Task[Any]], paths: Sequence[Path]) -> None:
+        self.context, self.names = card.context, card.names
         self.tasks = {task.name: task for task in tasks}
         self.corpora = [corpus.Records(path) for path in paths]
         self.pages: list[list[tuple[int, int]]] = []
@@ -56,7 +57,7 @@ class _Pages(Sequence[list[Example]]):
                         size = 0
                     self.pages[-1].append((which, number))
                     record = records[number]
-                    size += len(record["prompt"]) * turns(context, record["completion"])
+                    size += len(record["prompt"]) * turns(self.context, record["completion"])
 
     def __len__(self) -> int:
         return len(self.pages)
@@ -67,8 +68,9 @@ class _Pages(Sequence[list[Example]]):
     def _turns(self, record: corpus.Record) -> Iterator[Example]:
         task = self.tasks[record["task"]]
         csp = task.csp(task.loads(record["problem"])[0])
+        rename = renamer(self.names, record["prompt"], generator("names", record["id"]))
         for example in examples(self.context, record["prompt"], record["completion"]):
-            yield hinted(example, record["prompt"], csp)
+            yield rename(hinted(example, record["prompt"], csp))
 
 
 def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
@@ -84,7 +86,7 @@ def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
     if not paths:
         raise UsageError(f"{card.name}: no task has a level named {' or '.join(course.levels)}.")
 
-    pages = _Pages(card.context, course.tasks, paths)
+    pages = _Pages(card, course.tasks, paths)
     with progress(f"training {card.name}") as show:
         figures = backend.fit(card, pages, out, seed=course.seed, workers=course.workers, progress=show)
     facts = _facts(card, course, figures, time.monotonic() - began)
@@ -96,7 +98,8 @@ def _same_course(card: Card, course: Course, out: Path) -> None:
     """What is half done in `out` must have been begun with the same options; only the token budget may change."""
     tables = {name: {k: v for k, v in table.items() if k != "tokens"} for name, table in card.settings.items()}
     tasks = {task.name: task.version for task in course.tasks}
-    wanted = json.dumps([card.arm, card.context, tasks, course.levels, course.count, course.seed, tables])
+    course_of = [course.levels, course.count, course.seed]
+    wanted = json.dumps([card.arm, card.context, card.names, tasks, *course_of, tables])
     path = out / "corpus" / "options.json"
     if path.exists() and path.read_text(encoding="utf-8") != wanted:
         raise UsageError(f"{out} was begun with other options: train into another folder, or delete it.")
@@ -121,6 +124,7 @@ def _facts(card: Card, course: Course, figures: Mapping[str, Any], seconds: floa
         "tasks": {task.name: task.version for task in course.tasks},
         "levels": list(course.levels),
         "count": course.count,
+        "names": dict(card.names),
         "seed": course.seed,
         "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
         "wall_seconds": round(seconds, 1),

@@ -295,6 +295,8 @@ class Card:
     """What it is trained on: `count` problems of each of these tasks at each of these levels."""
     levels: tuple[str, ...] = ()
     count: int = 0
+    names: Mapping[str, int] = field(default_factory=dict)
+    """For letters of names, such as x of x3: how many names there are, of which each problem is given some anew."""
     weights: Path | None = None
     """A folder of weights, or a file."""
     sha256: str | None = None

@@ -10,8 +10,8 @@ import torch
 
 from aletheia_models.hf import HF
 from aletheia_models.hf.batches import REASONS, batches, stream
-from aletheia_models.hf.student import build_student, hidden_states, parameters
-from aletheia_models.hf.tokenizer import END
+from aletheia_models.hf.student import build_student, hidden_states, parameters, take_over
+from aletheia_models.hf.tokenizer import END, build_tokenizer
 from aletheia_models.hf.training import Learner, Recipe, train
 from aletheia_plugins import Card, Example, ModelFileError
 
@@ -55,6 +55,51 @@ def fit(tokenizer, toy, tmp_path):
 
 def same(left, right) -> bool:
     return all(torch.equal(a, b) for a, b in zip(left.parameters(), right.parameters(), strict=True))
+
+
+# --- where it starts ---
+
+
+@pytest.fixture
+def other(student, tokenizer, tmp_path):
+    """A folder with another student."""
+    student(1).save_pretrained(tmp_path / "other")
+    tokenizer.save_pretrained(tmp_path / "other")
+    return tmp_path / "other"
+
+
+def test_a_student_starts_from_what_another_one_has_learnt_and_its_new_words_are_new(
+    student, tokenizer, other, architecture
+):
+    wider = build_tokenizer(["aardvark after red green comes zebra\n"], min_count=1)
+    before, after = (build_student(architecture, wider, seed=2) for _ in range(2))
+    take_over(after, wider, other)
+    theirs, words = student(1), tokenizer.get_vocab()
+    for word, place in wider.get_vocab().items():
+        rows = (
+            theirs.model.embed_tokens.weight[words[word]] if word in words else before.model.embed_tokens.weight[place]
+        )
+        assert torch.equal(after.model.embed_tokens.weight[place], rows)
+    assert same(after.model.layers, theirs.model.layers)
+    assert not same(before.model.layers, theirs.model.layers)
+
+
+def test_a_training_starts_from_the_folder_that_its_card_names(student, other, architecture, toy, tmp_path):
+    table = {"tokens": 60, "start": "other", "learning_rate": 1e-9, "weight_decay": 0.0}
+    card = Card("pupil", "hf", tmp_path / "pupil.toml", settings={"training": table, "architecture": architecture})
+    HF().fit(card, [toy * 3], tmp_path / "out", seed=2, workers=1, progress=Interrupting())
+    found, theirs = HF().open(replace(card, weights=tmp_path / "out")).model, student(1)
+    for ours, started in zip(found.model.layers.parameters(), theirs.model.layers.parameters(), strict=True):
+        assert torch.allclose(ours, started, atol=1e-6)
+
+
+def test_weights_of_another_shape_are_no_start(other, tokenizer, architecture, tmp_path):
+    wide = build_student({**architecture, "hidden_size": 64}, tokenizer, seed=0)
+    for folder, cause in ((other, "RuntimeError"), (tmp_path / "nowhere", "FileNotFoundError")):
+        with pytest.raises(ModelFileError) as caught:
+            take_over(wide, tokenizer, folder)
+        message = f"{folder} has no weights that a student of this [architecture] can start from: {cause}: "
+        assert str(caught.value).startswith(message)
 
 
 # --- learning ---

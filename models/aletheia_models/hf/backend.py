@@ -11,7 +11,7 @@ from aletheia_plugins import Card, Example, MissingError, Model, ModelFileError,
 
 __all__ = ["HF"]
 
-SAMPLE = 10_000
+SAMPLE = 30_000
 """Examples whose words make up a new student's vocabulary."""
 
 
@@ -59,7 +59,7 @@ class HF:
     ) -> Mapping[str, Any]:
         _require()
         from aletheia_models.hf.batches import stream
-        from aletheia_models.hf.student import build_student, parameters
+        from aletheia_models.hf.student import build_student, parameters, take_over
         from aletheia_models.hf.tokenizer import build_tokenizer
         from aletheia_models.hf.training import Recipe, train
 
@@ -69,6 +69,8 @@ class HF:
             raise ModelFileError(f"{card.name} has nothing to learn from: its corpora are empty.")
         tokenizer = build_tokenizer(sample)
         model: Any = build_student(card.settings.get("architecture", {}), tokenizer, seed=seed)
+        if recipe.start:
+            take_over(model, tokenizer, card.source.parent / recipe.start)
         model.to(_device())
         read = partial(
             stream, pages, tokenizer, tokens_per_batch=recipe.tokens_per_batch,

@@ -1,14 +1,19 @@
 """A small Llama-architecture student, built from a card's [architecture] table. Knows neither data nor training."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from aletheia_plugins import ModelFileError
 
-__all__ = ["build_student", "hidden_states", "parameters"]
+__all__ = ["build_student", "hidden_states", "parameters", "take_over"]
+
+EMBEDDINGS = "model.embed_tokens.weight"
 
 
 def build_student(
@@ -43,6 +48,29 @@ def _initialise(student: LlamaForCausalLM) -> None:
     for block in student.model.layers:
         torch.nn.init.zeros_(block.self_attn.o_proj.weight)
         torch.nn.init.zeros_(block.mlp.down_proj.weight)
+
+
+@torch.no_grad()
+def take_over(student: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Give the student what another one in `folder` has learnt; words that this one did not know stay as they are.
+
+    Raises ModelFileError if the other one has another shape.
+    """
+    try:
+        tensors = load_file(folder / "model.safetensors")
+        theirs = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
+        embeddings = tensors.pop(EMBEDDINGS)
+        ours = student.state_dict()
+        shared = [(place, theirs[word]) for word, place in tokenizer.get_vocab().items() if word in theirs]
+        to, found = (torch.tensor(places) for places in zip(*shared, strict=True))
+        for name, tensor in tensors.items():
+            ours[name].copy_(tensor)
+        ours[EMBEDDINGS][to] = embeddings[found].to(ours[EMBEDDINGS])
+    except Exception as error:
+        raise ModelFileError(
+            f"{folder} has no weights that a student of this [architecture] can start from: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def hidden_states(

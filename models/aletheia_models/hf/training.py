@@ -49,6 +49,8 @@ class Recipe:
 
     tokens: int
     """Tokens to train on, prompts included, padding not; examples are repeated or cut off to reach it."""
+    start: str = ""
+    """Folder of a student of the same shape to start from, seen from the card's file; empty: random weights."""
     tokens_per_batch: int = 8192
     optimizer: OPTIMIZERS = "muon"
     learning_rate: float = 3e-3
