@@ -20,16 +20,16 @@ from aletheia_plugins import Answer, Backtrack, Conflict, Imply, State, Task, Ve
 
 __all__ = [
     "MEASURES",
-    "STRATA",
     "Estimate",
     "Outcome",
     "Score",
+    "by_conflicts",
+    "by_size",
     "fisher",
     "line_errors",
     "mcnemar",
     "measure",
     "score",
-    "stratum",
 ]
 
 RESAMPLES = 2_000
@@ -66,6 +66,8 @@ class Score:
     """Those of them in which one was claimed."""
     needed: int
     """Conflicts of the reference search."""
+    size: int
+    """Variables that the problem leaves open."""
     first_fault: tuple[str, str] | None
     """First word of the first faulty line, and the fault."""
     faults: tuple[tuple[str, str], ...]
@@ -97,6 +99,7 @@ def score(task: Task[Any], sample: Sample) -> Score:
         dead_ends=len(claims),
         noticed=sum(claims),
         needed=int(sample["reference"].get("conflicts", 0)),
+        size=sum(len(values) > 1 for values in task.domains(problem).values()),
         first_fault=faults[0] if faults else None,
         faults=faults,
         lines=tuple(_sound(judged)),
@@ -258,18 +261,17 @@ MEASURES: Mapping[str, Callable[[Sequence[Score]], Estimate]] = {
 }
 
 
-STRATA: Mapping[str, Callable[[int], bool]] = {
-    "0": lambda n: n == 0,
-    "1-2": lambda n: 1 <= n <= 2,
-    "3-5": lambda n: 3 <= n <= 5,
-    "6+": lambda n: n >= 6,
-}
-"""Items by the number of conflicts that the reference search has."""
+CONFLICTS: Mapping[str, range] = {"0": range(1), "1-2": range(1, 3), "3-5": range(3, 6), "6+": range(6, 1 << 31)}
 
 
-def stratum(scores: Iterable[Score], name: str) -> list[Score]:
-    """The scores of the items of a stratum."""
-    return [s for s in scores if STRATA[name](s.needed)]
+def by_conflicts(scores: Sequence[Score]) -> dict[str, list[Score]]:
+    """Items by the number of conflicts that their reference search has."""
+    return {name: [s for s in scores if s.needed in numbers] for name, numbers in CONFLICTS.items()}
+
+
+def by_size(scores: Sequence[Score]) -> dict[str, list[Score]]:
+    """Items by the number of variables that they leave open."""
+    return {str(size): [s for s in scores if s.size == size] for size in sorted({s.size for s in scores})}
 
 
 def measure(scores: Iterable[Score]) -> dict[str, Estimate]:

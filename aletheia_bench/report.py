@@ -12,16 +12,16 @@ from typing import Any
 from tabulate import tabulate
 
 from aletheia_bench.measures import (
-    STRATA,
     Estimate,
     Outcome,
     Score,
+    by_conflicts,
+    by_size,
     fisher,
     line_errors,
     mcnemar,
     measure,
     score,
-    stratum,
 )
 from aletheia_bench.runs import Run
 from aletheia_plugins import Task, UsageError
@@ -54,9 +54,10 @@ class Results:
         return {str(outcome): counts[outcome] for outcome in Outcome}
 
     @property
-    def strata(self) -> dict[str, dict[str, Estimate]]:
-        """All measures, of the items by the number of conflicts that their reference search has."""
-        return {name: measure(stratum(self.scores, name)) for name in STRATA}
+    def strata(self) -> dict[str, dict[str, dict[str, Estimate]]]:
+        """All measures, of the items by the conflicts of their reference search, and by their open variables."""
+        parts = {"conflicts": by_conflicts(self.scores), "variables": by_size(self.scores)}
+        return {key: {name: measure(part) for name, part in found.items()} for key, found in parts.items()}
 
     @property
     def faults(self) -> list[tuple[str, str, int]]:
@@ -153,7 +154,11 @@ def _json(results: Results) -> dict[str, Any]:
     return {
         "results": {results.name: metrics},
         "outcomes": {results.name: results.outcomes},
-        "strata": {results.name: {name: _numbers(found) for name, found in results.strata.items()}},
+        "strata": {
+            results.name: {
+                key: {name: _numbers(found) for name, found in parts.items()} for key, parts in results.strata.items()
+            }
+        },
         "line_errors": {results.name: _numbers(line_errors(results.scores))},
         "first_faults": {results.name: [list(fault) for fault in results.faults]},
         "versions": {results.name: config["versions"]["task"]},
@@ -182,18 +187,14 @@ def _markdown(results: Results) -> str:
     estimates: Sequence[Sequence[Any]] = [
         [name, _cell(name, estimate), estimate.n] for name, estimate in results.estimates.items()
     ]
-    strata = [
-        [name, found["solve_accuracy"].n, *(_percent(found[measure]) for measure in SHARES)]
-        for name, found in results.strata.items()
-    ]
     lines = [[word, _percent(e), e.n] for word, e in line_errors(results.scores).items()]
     return "\n\n".join(
         [
             f"# {results.model} on {results.name}",
             tabulate(estimates, headers=["measure", "value [95 % interval]", "n"], tablefmt="github"),
             "Outcomes, one for each item:\n\n" + outcomes,
-            "Items by the number of conflicts that the reference search has:\n\n"
-            + tabulate(strata, headers=["conflicts", "n", *(COLUMNS[share] for share in SHARES)], tablefmt="github"),
+            "Items by the number of conflicts that the reference search has:\n\n" + _parts(results, "conflicts"),
+            "Items by the number of variables that they leave open:\n\n" + _parts(results, "variables"),
             "Lines up to the first fault, by their first word:\n\n"
             + tabulate(lines, headers=["line", "faulty [95 % interval]", "n"], tablefmt="github"),
             "First faults found by the checker, by the kind of line:\n\n"
@@ -201,3 +202,11 @@ def _markdown(results: Results) -> str:
             f"Options:\n\n{options}\n",
         ]
     )
+
+
+def _parts(results: Results, key: str) -> str:
+    rows = [
+        [name, found["solve_accuracy"].n, *(_percent(found[share]) for share in SHARES)]
+        for name, found in results.strata[key].items()
+    ]
+    return tabulate(rows, headers=[key, "n", *(COLUMNS[share] for share in SHARES)], tablefmt="github")

@@ -8,10 +8,11 @@ from hypothesis import given, strategies as st
 
 from aletheia_bench.measures import (
     MEASURES,
-    STRATA,
     Estimate,
     Outcome,
     Score,
+    by_conflicts,
+    by_size,
     fisher,
     line_errors,
     mcnemar,
@@ -20,11 +21,10 @@ from aletheia_bench.measures import (
     rate,
     score,
     share,
-    stratum,
 )
 from aletheia_bench.search import search
 from aletheia_bench.text import render
-from aletheia_tasks import Sat, aletheia_tasks
+from aletheia_tasks import Sat, Sudoku, aletheia_tasks
 
 PROBLEM = "p cnf 3 3\n1 2 0\n-1 3 0\n-1 -3 0\n"
 """Satisfied by x1=0, x2=1 and any x3; x1=1 is a conflict."""
@@ -94,6 +94,7 @@ def a_score(outcome: Outcome = Outcome.SOLVED, **other) -> Score:
         "dead_ends": 0,
         "noticed": 0,
         "needed": 0,
+        "size": 3,
         "first_fault": None,
         "faults": (),
         "lines": (),
@@ -206,7 +207,14 @@ def test_the_reference_search_notices_every_conflict_and_a_trace_without_them_no
 
 def test_items_are_parted_by_the_conflicts_of_their_reference():
     scores = [judged(CLEAN, reference={"conflicts": number}) for number in (0, 1, 2, 3, 5, 6, 99)]
-    assert [len(stratum(scores, name)) for name in STRATA] == [1, 2, 2, 2]
+    assert {name: len(part) for name, part in by_conflicts(scores).items()} == {"0": 1, "1-2": 2, "3-5": 2, "6+": 2}
+
+
+def test_items_are_parted_by_the_variables_that_they_leave_open():
+    grid = Sudoku().dumps(Sudoku().generate("tiny", split="test", seed=0, index=0))
+    blanks = sum(sign in ".0" for sign in grid.strip())
+    scores = [judged(CLEAN), judged(CLEAN), score(Sudoku(), sample("", problem=grid))]
+    assert {name: len(part) for name, part in by_size(scores).items()} == {"3": 2, str(blanks): 1}
 
 
 def test_a_conflict_in_the_wrong_place_is_a_claim_that_is_not_real():

@@ -26,6 +26,7 @@ def a_score(name: str, outcome: Outcome = Outcome.SOLVED, **other) -> Score:
         "dead_ends": 0,
         "noticed": 0,
         "needed": 0,
+        "size": 3,
         "first_fault": None,
         "faults": (),
         "lines": (),
@@ -91,10 +92,11 @@ def test_results_are_shaped_as_the_evaluation_harness_of_eleuther_shapes_them(tm
     assert content["outcomes"]["sat-tiny"]["error"] == 1
     assert content["first_faults"]["sat-tiny"] == [[*FAULT, 1]]
     assert content["line_errors"]["sat-tiny"]["imply"] == {"value": 0.5, "low": None, "high": None, "n": 2}
-    assert content["strata"]["sat-tiny"]["0"]["solve_accuracy"] == content["strata"]["sat-tiny"]["0"]["tokens"] | {
-        "value": 2 / 3, "low": found["solve_accuracy_ci95,none"][0], "high": found["solve_accuracy_ci95,none"][1],
-    }  # fmt: skip
-    assert content["strata"]["sat-tiny"]["6+"]["solve_accuracy"] == {"value": None, "low": None, "high": None, "n": 0}
+    strata = content["strata"]["sat-tiny"]
+    low, high = found["solve_accuracy_ci95,none"]
+    solved = {"value": 2 / 3, "low": low, "high": high, "n": 3}
+    assert strata["conflicts"]["0"]["solve_accuracy"] == strata["variables"]["3"]["solve_accuracy"] == solved
+    assert strata["conflicts"]["6+"]["solve_accuracy"] == {"value": None, "low": None, "high": None, "n": 0}
     assert content["versions"] == {"sat-tiny": "1"}
     assert content["n-samples"] == {"sat-tiny": {"original": 4, "effective": 4}}
     assert content["config"] == CONFIG
