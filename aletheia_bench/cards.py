@@ -3,7 +3,7 @@
 name = "aletheia-tiny"          backend = "hf"         context = "folded"       arm = "backtracking"
 control = "..."                 max_tokens = 4096
 [weights]                       path, relative to the card, and sha256
-[data]                          tasks, levels, count: what it is trained on; names: what its things may be called
+[data]                          tasks, levels, count: what it is trained on; names, exercises: how
 [...]                           all other tables are the back-end's own
 """
 
@@ -25,7 +25,7 @@ PLAIN: Mapping[str, type] = {
     "name": str, "backend": str, "context": str, "arm": str, "control": str, "max_tokens": int,
 }  # fmt: skip
 WEIGHTS: Mapping[str, type] = {"path": str, "sha256": str}
-DATA: Mapping[str, type] = {"tasks": list, "levels": list, "count": int, "names": dict}
+DATA: Mapping[str, type] = {"tasks": list, "levels": list, "count": int, "names": dict, "exercises": int}
 
 
 def find(plugins: Plugins, spec: str) -> Card:
@@ -74,6 +74,7 @@ def read(path: Path) -> Card:
         levels=tuple(data.get("levels", ())),
         count=data.get("count", 0),
         names=data.get("names", {}),
+        exercises=data.get("exercises", 0),
         settings=settings,
     )
 

@@ -1,9 +1,11 @@
-"""What a model reads at each turn. Knows the first word of a line, not tasks, models or what a step means.
+"""What a model reads at each turn. Knows the first and last word of a line, not tasks, models or what a step means.
 
 cumulative    the problem, then all that was written so far
-folded        the current segment, then the problem: every turn reads the clauses (edges, cells) in the light of the
-              state, which a causal model cannot do if the state comes after them; earlier segments are dropped
+folded        a state line, then the problem: every turn reads the clauses (edges, cells) in the light of the state,
+              which a causal model cannot do if the state comes after them
 
+The state line of a folded context is the last one that the model wrote, with what it has decided and implied since:
+each turn depends on the problem and on one line, and the next state line is the beginning of this one and a literal.
 A turn ends where the model ends it. In a folded context that is after each line that changes the assignment, so that
 the next turn reads the problem in the light of the change.
 """
@@ -16,8 +18,9 @@ from aletheia_plugins import ContextKind, Example
 
 __all__ = ["Context", "context", "examples", "turns"]
 
-CHANGES = (STATE, "decide", "imply")
-"""First words of the lines that change the assignment."""
+EMPTY = f"{STATE} -\n"
+CHANGES = {"decide": " | ", "imply": " "}
+"""First words of the lines that add their last word to the assignment, and what stands before it in a state line."""
 
 
 class Context(Protocol):
@@ -42,17 +45,22 @@ class _Cumulative:
 
 class _Folded:
     def __init__(self, problem: str) -> None:
-        self.problem, self.segment, self.turn = problem, "", ""
+        self.problem, self.state, self.turn = problem, "", ""
 
     @property
     def prompt(self) -> str:
-        return self.segment + self.problem + self.turn
+        return self.state + self.problem + self.turn
 
     def extend(self, line: str) -> bool:
-        self.turn += line
-        if not line.startswith(CHANGES):
-            return line.startswith(ANSWER)
-        self.segment = line if line.startswith(STATE) else self.segment + self.turn
+        first, _, rest = line.partition(" ")
+        if first == STATE:
+            self.state = line
+        elif first in CHANGES:
+            held = STATE if self.state in ("", EMPTY) else self.state.rstrip("\n")
+            self.state = f"{held}{CHANGES[first]}{rest.rpartition(' ')[2]}"
+        else:
+            self.turn += line
+            return first == ANSWER
         self.turn = ""
         return True
 

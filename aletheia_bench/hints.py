@@ -1,13 +1,17 @@
-"""What a student may learn from the words that it only reads. Knows names and states, not models.
+"""What a student may learn at each turn beside the turn itself. Knows names and states, not models.
 
 A causal model reads each word of the problem after the state, and could say at once what the state makes of it: the
 value of a variable, or that a constraint (or a variable, by its constraints) is in conflict or implies something. Its
 outputs there are not used. Training them too gives every word of the problem something to learn, where the completion
 alone has a single decision for all of them.
 
+Exercises are lines that are practised behind the prompt and never asked for: "about c7 :" and what each of its places
+rests on; "backtrack x3" and the state after it, as if there had been a conflict. A turn reads one name, and one in ten
+goes back; so each prompt practises both, for a few words more.
+
 A hint is due after a layer that the recipe names, so that the layers above can use it. A preview is due at the end: the
-name that the next step could give if the problem ended there, so that finding and copying a name is practised at every
-name, and not once a turn.
+kind of the next step, or a name that it could give, if the problem ended there, so that finding and copying a name is
+practised at every name, and not once a turn.
 """
 
 import re
@@ -15,25 +19,35 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
-from aletheia_bench.search import Outlook, outlook
-from aletheia_bench.text import parse
-from aletheia_plugins import CSP, WORD, Decide, Example, Imply, Literal, State, generator
+from aletheia_bench.search import Outlook, outlook, retreat
+from aletheia_bench.text import ANSWER, parse_line, render
+from aletheia_plugins import CSP, WORD, Example, State, Trace, generator
 
 __all__ = ["hinted"]
 
 NAME = re.compile(r"\w+$")
 
 
-def hinted(example: Example, problem: str, csp: CSP) -> Example:
-    """The example with hints, previews and alternatives, if the state stands before the problem."""
-    segment, found, _ = example.prompt.partition(problem)
-    if not segment or not found:
+def hinted(example: Example, problem: str, csp: CSP, *, exercises: int = 0, backtracks: bool = False) -> Example:
+    """The example with hints, previews and alternatives, if the state stands before the problem.
+
+    And with exercises about so many names; and, with `backtracks`, one in going back from this state.
+    """
+    line, found, _ = example.prompt.partition(problem)
+    state = parse_line(line.rstrip("\n")) if line and found else None
+    if not isinstance(state, State):
         return example
     rng = generator(example.prompt)
-    said = outlook(csp, _state(segment), rng)
-    hints = tuple(_hints(said, len(WORD.findall(segment)), problem))
-    previews = tuple(_previews(hints, WORD.findall(example.prompt), rng))
-    return replace(example, hints=hints, previews=previews, alternatives=tuple(_alternatives(example.completion, said)))
+    said = outlook(csp, state, rng)
+    hints = tuple(_hints(said, len(WORD.findall(line)), problem))
+    back = retreat(csp, state) if backtracks and exercises else ()
+    return replace(
+        example,
+        hints=hints,
+        previews=tuple(_previews(hints, WORD.findall(example.prompt), rng)),
+        alternatives=tuple(_alternatives(example.completion, said)),
+        exercises=(*_about(said, exercises, rng), *([(1, render(Trace(back)))] if back else [])),
+    )
 
 
 def _hints(said: Mapping[str, Outlook], start: int, problem: str) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -63,27 +77,26 @@ def _alternatives(completion: str, said: Mapping[str, Outlook]) -> Iterator[str]
             yield f"{kind} {name} :{''.join(words)}{newline}{rest}"
 
 
+def _about(said: Mapping[str, Outlook], names: int, rng: Random) -> Iterator[tuple[int, str]]:
+    """Of some names, what they rest on."""
+    asked = [name for name, found in said.items() if found.reasons]
+    for name in rng.sample(asked, min(names, len(asked))):
+        yield 2, f"about {name} :{''.join(said[name].reasons)}\n"
+
+
 def _previews(
     hints: Sequence[tuple[int, tuple[str, ...]]], words: Sequence[str], rng: Random
 ) -> Iterator[tuple[int, str]]:
-    """At each name, one that a step could name if the problem ended there: of a conflict, or else of an implication."""
-    names: dict[str, list[str]] = {"conflict": [], "imply": []}
-    for place, (kind, *_) in hints:
-        if kind in names:
-            names[kind].append(words[place])
-        if found := names["conflict"] or names["imply"]:
+    """What the next step would be if the problem ended there.
+
+    At each name, one that it could name: of a conflict, or else of an implication. At the end of each line, its kind.
+    """
+    names: dict[str, list[str]] = {"conflict": [], "imply": [], "decide": []}
+    kinds = {place: kind for place, (kind, *_) in hints}
+    for place, word in enumerate(words):
+        if (kind := kinds.get(place)) in names:
+            names[kind].append(word)
+        if place in kinds and (found := names["conflict"] or names["imply"]):
             yield place, rng.choice(found)
-
-
-def _state(segment: str) -> State:
-    """Everything that holds at the end of a segment, as one level."""
-    held: list[Literal] = []
-    for step in parse(segment).steps:
-        match step:
-            case State(levels):
-                held = [lit for level in levels for lit in level]
-            case Decide(literal) | Imply(literal=literal):
-                held.append(literal)
-            case _:
-                pass
-    return State((tuple(held),))
+        elif word == "\n" and kinds and place > min(kinds):
+            yield place, next((kind for kind, found in names.items() if found), ANSWER)

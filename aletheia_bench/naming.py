@@ -13,13 +13,14 @@ from aletheia_plugins import Example
 __all__ = ["renamer"]
 
 
-def renamer(names: Mapping[str, int], problem: str, rng: Random) -> Callable[[Example], Example]:
-    """What renames the examples of one problem, given for each letter how many names there are.
+def renamer(names: Mapping[str, int], problem: str, trace: str, rng: Random) -> Callable[[Example], Example]:
+    """What renames the examples of a problem and its trace, given for each letter how many names there are.
 
-    The names of a letter keep their order; a letter that has fewer names than the problem uses keeps these.
+    The names of a letter keep their order; a letter that has fewer names than the problem uses keeps these. A problem
+    that does not name all that its trace names keeps its names, or nobody could know the others.
     """
     pattern = re.compile(rf"\b({'|'.join(map(re.escape, names))})(\d+)\b") if names else None
-    if not pattern:
+    if not pattern or not set(pattern.findall(trace)) <= set(pattern.findall(problem)):
         return lambda example: example
     used: dict[str, set[int]] = {letter: set() for letter in names}
     for letter, number in pattern.findall(problem):
@@ -45,6 +46,7 @@ def renamer(names: Mapping[str, int], problem: str, rng: Random) -> Callable[[Ex
             hints=tuple([(place, tuple(map(renamed, words))) for place, words in example.hints]),
             previews=tuple([(place, renamed(word)) for place, word in example.previews]),
             alternatives=tuple(map(renamed, example.alternatives)),
+            exercises=tuple([(given, renamed(lines)) for given, lines in example.exercises]),
         )
 
     return rename

@@ -25,7 +25,7 @@ from aletheia_plugins import (
     Verdict,
 )
 
-__all__ = ["Heuristic", "input_order", "outlook", "search", "smallest_domain"]
+__all__ = ["Heuristic", "input_order", "outlook", "retreat", "search", "smallest_domain"]
 
 Heuristic = Callable[[Mapping[str, Sequence[str]]], tuple[str, str]]
 """From the open variables with their remaining values, the decision to take."""
@@ -84,6 +84,13 @@ def outlook(csp: CSP, state: State, rng: Random | None = None) -> dict[str, Outl
     return _Search(csp, smallest_domain, rng).outlook(state)
 
 
+def retreat(csp: CSP, state: State) -> tuple[Step, ...]:
+    """A backtrack from a state, and the state after it; nothing where there is no decision to undo."""
+    found = _Search(csp, smallest_domain)
+    found.adopt(state)
+    return tuple(found.retreat()) if len(state.levels) > 1 else ()
+
+
 class _Search:
     """The state of one search, as sets of literals.
 
@@ -107,7 +114,7 @@ class _Search:
         self.saved: list[tuple[int, int, int, int]] = []
 
     def run(self, start: State | None) -> Iterator[Step]:
-        self._adopt(start or given(self.csp.domains))
+        self.adopt(start or given(self.csp.domains))
         yield self._state()
         while True:
             step = self.look()
@@ -119,14 +126,14 @@ class _Search:
             elif isinstance(step, Decide):
                 self._decide(step.literal)
             elif isinstance(step, Conflict) and len(self.levels) > 1:
-                yield from self._retreat()
+                yield from self.retreat()
             else:
                 break
         if isinstance(step, Conflict):
             yield Answer(Verdict.UNSAT)
 
     def outlook(self, state: State) -> dict[str, Outlook]:
-        self._adopt(state)
+        self.adopt(state)
         said: dict[str, Outlook] = {}
         for mask, limit, row in self.net.rows:
             found = self._of_row(mask, limit, row)
@@ -297,7 +304,7 @@ class _Search:
         self.blocked |= self.net.blocks[bit.bit_length() - 1]
         self.open &= ~self.domain[literal.variable]
 
-    def _retreat(self) -> Iterator[Step]:
+    def retreat(self) -> Iterator[Step]:
         """Undo the latest decision and exclude its value."""
         decision = self.levels.pop()[0]
         self.held, self.refuted, self.blocked, self.open = self.saved.pop()
@@ -315,7 +322,7 @@ class _Search:
         else:
             self.levels[-1].append(self.net.excluded[bit.bit_length() - 1])
 
-    def _adopt(self, state: State) -> None:
+    def adopt(self, state: State) -> None:
         for depth, level in enumerate(state.levels):
             if depth:
                 self.saved.append((self.held, self.refuted, self.blocked, self.open))

@@ -43,7 +43,7 @@ class _Pages(Sequence[list[Example]]):
     """The turns of the next few traces, one trace of each corpus after the other."""
 
     def __init__(self, card: Card, tasks: Sequence[Task[Any]], paths: Sequence[Path]) -> None:
-        self.context, self.names = card.context, card.names
+        self.context, self.names, self.exercises = card.context, card.names, card.exercises
         self.tasks = {task.name: task for task in tasks}
         self.corpora = [corpus.Records(path) for path in paths]
         self.pages: list[list[tuple[int, int]]] = []
@@ -68,9 +68,10 @@ class _Pages(Sequence[list[Example]]):
     def _turns(self, record: corpus.Record) -> Iterator[Example]:
         task = self.tasks[record["task"]]
         csp = task.csp(task.loads(record["problem"])[0])
-        rename = renamer(self.names, record["prompt"], generator("names", record["id"]))
+        rename = renamer(self.names, record["prompt"], record["completion"], generator("names", record["id"]))
+        backtracks = "\nbacktrack " in record["completion"]  # what a trace never does is not practised
         for example in examples(self.context, record["prompt"], record["completion"]):
-            yield rename(hinted(example, record["prompt"], csp))
+            yield rename(hinted(example, record["prompt"], csp, exercises=self.exercises, backtracks=backtracks))
 
 
 def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
@@ -99,7 +100,7 @@ def _same_course(card: Card, course: Course, out: Path) -> None:
     tables = {name: {k: v for k, v in table.items() if k != "tokens"} for name, table in card.settings.items()}
     tasks = {task.name: task.version for task in course.tasks}
     course_of = [course.levels, course.count, course.seed]
-    wanted = json.dumps([card.arm, card.context, card.names, tasks, *course_of, tables])
+    wanted = json.dumps([card.arm, card.context, card.names, card.exercises, tasks, *course_of, tables])
     path = out / "corpus" / "options.json"
     if path.exists() and path.read_text(encoding="utf-8") != wanted:
         raise UsageError(f"{out} was begun with other options: train into another folder, or delete it.")
@@ -125,6 +126,7 @@ def _facts(card: Card, course: Course, figures: Mapping[str, Any], seconds: floa
         "levels": list(course.levels),
         "count": course.count,
         "names": dict(card.names),
+        "exercises": card.exercises,
         "seed": course.seed,
         "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
         "wall_seconds": round(seconds, 1),

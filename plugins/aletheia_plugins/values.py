@@ -246,6 +246,8 @@ class Example:
     """(n, word): a name that the completion could give if the prompt ended at its n-th word."""
     alternatives: tuple[str, ...] = ()
     """Other completions that are as right; they begin with the same word."""
+    exercises: tuple[tuple[int, str], ...] = ()
+    """(n, lines): something to practise behind the prompt that is not asked for; its first n words are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +299,8 @@ class Card:
     count: int = 0
     names: Mapping[str, int] = field(default_factory=dict)
     """For letters of names, such as x of x3: how many names there are, of which each problem is given some anew."""
+    exercises: int = 0
+    """Names that it practises reading at each turn, beside the turn itself."""
     weights: Path | None = None
     """A folder of weights, or a file."""
     sha256: str | None = None

@@ -24,6 +24,7 @@ tasks = ["sat", "coloring"]
 levels = ["tiny"]
 count = 7
 names = { x = 10 }
+exercises = 4
 
 [architecture]
 hidden_size = 32
@@ -67,7 +68,7 @@ def test_a_card_is_what_its_file_says(card):
     assert (found.control, found.max_tokens, found.source) == ("other", 99, path)
     assert (found.weights, found.sha256) == (path.parent / "weights", "abc")
     assert (found.tasks, found.levels, found.count) == (("sat", "coloring"), ("tiny",), 7)
-    assert found.names == {"x": 10}
+    assert (found.names, found.exercises) == ({"x": 10}, 4)
     assert found.settings == {"architecture": {"hidden_size": 32}}
 
 
@@ -94,7 +95,10 @@ def test_a_card_needs_a_name_and_a_back_end_only(card):
         (LEAST + '[data]\ntasks = ["sat", 1]', "data.tasks is ['sat', 1], expected a list of names."),
         (LEAST + "[data]\nlevels = [2]", "data.levels is [2], expected a list of names."),
         (LEAST + "[data]\ncount = 1.5", "data.count is 1.5, expected int."),
-        (LEAST + "[data]\nseed = 1", "unknown key data.seed; known: data.tasks, data.levels, data.count, data.names."),
+        (
+            LEAST + "[data]\nseed = 1",
+            "unknown key data.seed; known: data.tasks, data.levels, data.count, data.names, data.exercises.",
+        ),
         (LEAST + "[data]\nnames = 3", "data.names is 3, expected dict."),
         (LEAST + "[data]\nnames = {x = 0}", "data.names is {'x': 0}, expected a positive number for each letter."),
     ],

@@ -9,8 +9,8 @@ from aletheia_bench.evaluate import Limits, evaluate
 from aletheia_bench.items import Item
 from aletheia_bench.search import search
 from aletheia_bench.testing import Playback
-from aletheia_bench.text import render, segments
-from aletheia_plugins import Verdict
+from aletheia_bench.text import parse_line, render, render_step, segments
+from aletheia_plugins import Decide, Imply, Literal, State, Verdict
 from aletheia_tasks import aletheia_tasks
 
 TASKS = [task() for task in aletheia_tasks()]
@@ -47,7 +47,7 @@ def test_the_first_turn_reads_the_problem_alone(kind):
     assert context(kind, PROBLEM).prompt == PROBLEM
 
 
-def test_a_folded_prompt_is_the_segment_then_the_problem_then_the_turn_in_progress():
+def test_a_folded_prompt_is_the_state_then_the_problem_then_the_turn_in_progress():
     current = context("folded", PROBLEM)
     prompts = []
     for line in LINES:
@@ -55,14 +55,43 @@ def test_a_folded_prompt_is_the_segment_then_the_problem_then_the_turn_in_progre
         prompts.append(current.prompt)
     assert prompts == [
         "state: -\n" + PROBLEM,
-        "state: -\ndecide x1=0\n" + PROBLEM,
-        "state: -\ndecide x1=0\nimply x1 x2 : x1=0 -> x2=1\n" + PROBLEM,
-        "state: -\ndecide x1=0\nimply x1 x2 : x1=0 -> x2=1\n" + PROBLEM + "conflict ~x2 x1 : x1=0 x2=1\n",
-        "state: -\ndecide x1=0\nimply x1 x2 : x1=0 -> x2=1\n" + PROBLEM + "conflict ~x2 x1 : x1=0 x2=1\nbacktrack x1\n",
+        "state: | x1=0\n" + PROBLEM,
+        "state: | x1=0 x2=1\n" + PROBLEM,
+        "state: | x1=0 x2=1\n" + PROBLEM + "conflict ~x2 x1 : x1=0 x2=1\n",
+        "state: | x1=0 x2=1\n" + PROBLEM + "conflict ~x2 x1 : x1=0 x2=1\nbacktrack x1\n",
         "state: x1=1\n" + PROBLEM,
-        "state: x1=1\nimply ~x1 x2 : x1=1 -> x2=1\n" + PROBLEM,
-        "state: x1=1\nimply ~x1 x2 : x1=1 -> x2=1\n" + PROBLEM + "answer: SAT x1=1 x2=1\n",
+        "state: x1=1 x2=1\n" + PROBLEM,
+        "state: x1=1 x2=1\n" + PROBLEM + "answer: SAT x1=1 x2=1\n",
     ]
+
+
+@given(st.sampled_from(TASKS), st.sampled_from(["tiny", "small"]), st.integers(0, 5000))
+@settings(max_examples=20)
+def test_a_folded_prompt_begins_with_the_state_that_the_search_is_in(task, level, index):
+    problem, text = a_trace(task, level, index, "backtracking")
+    current = context("folded", problem)
+    levels: list[list[Literal]] = []
+    for line in text.splitlines(keepends=True):
+        current.extend(line)
+        match parse_line(line.rstrip()):
+            case State(found):
+                levels = [list(level) for level in found]
+            case Decide(literal):
+                levels.append([literal])
+            case Imply(literal=literal):
+                levels[-1].append(literal)
+            case _:
+                pass
+        state = State(tuple(map(tuple, levels)))
+        assert current.prompt.startswith(render_step(state) + "\n" + problem)
+
+
+@pytest.mark.parametrize("line", ["decide\n", "imply\n", "state:\n", "decide x1\n", "\n", "|", "imply x1 : ->\n"])
+def test_any_line_at_all_leaves_a_prompt_with_the_whole_problem(line):
+    current = context("folded", PROBLEM)
+    current.extend(line)
+    current.extend(line)
+    assert PROBLEM in current.prompt
 
 
 def test_a_folded_turn_ends_where_the_assignment_changes_and_at_the_answer():
@@ -93,7 +122,7 @@ def test_a_cumulative_prompt_grows_by_each_line():
 def test_examples_are_the_turns():
     found = list(examples("folded", PROBLEM, TEXT))
     assert [example.completion for example in found] == [*LINES[:3], "".join(LINES[3:6]), *LINES[6:]]
-    assert found[3].prompt == "".join(LINES[:3]) + PROBLEM
+    assert found[3].prompt == "state: | x1=0 x2=1\n" + PROBLEM
     (whole,) = examples("cumulative", PROBLEM, TEXT)
     assert (whole.prompt, whole.completion) == (PROBLEM, TEXT)
 
@@ -116,7 +145,7 @@ def test_every_trace_of_every_arm_played_back_turn_by_turn_gives_its_text(task, 
 
 @given(st.sampled_from(TASKS), st.integers(0, 5000))
 @settings(max_examples=20)
-def test_a_folded_prompt_is_never_longer_than_the_problem_and_one_segment(task, index):
+def test_a_folded_prompt_is_never_longer_than_the_problem_and_a_segment(task, index):
     problem, text = a_trace(task, "small", index, "backtracking")
     longest = max(map(len, segments(text)))
     assert all(len(example.prompt) <= len(problem) + longest for example in examples("folded", problem, text))

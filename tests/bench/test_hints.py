@@ -1,15 +1,16 @@
 """Hints say of each word of a problem what the state makes of it."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import pytest
 
-from aletheia_bench.checker import Fault, review
+from aletheia_bench.checker import Checker, Fault, review
 from aletheia_bench.contexts import examples
 from aletheia_bench.corpus import Plan, make
 from aletheia_bench.hints import hinted
 from aletheia_bench.search import Outlook, outlook, search
-from aletheia_bench.text import parse_line
+from aletheia_bench.text import parse_line, render
 from aletheia_plugins import (
     CSP,
     WORD,
@@ -142,6 +143,30 @@ def test_a_name_previews_one_that_the_step_could_name_if_the_problem_ended_there
     assert seen == {" c2": {" c2"}, " c3": {" c2", " c3"}, " c4": {" c4"}, " c5": {" c4"}}
 
 
+def test_the_end_of_a_line_previews_what_the_step_would_be_if_the_problem_ended_there():
+    sat = TASKS["sat"]
+    problem = sat.loads("p cnf 4 4\n1 2 0\n-1 3 4 0\n-1 3 0\n-1 2 0\n")[0]
+    prompt = sat.render(problem)
+    example = hinted(Example("state: | x1=1 | x2=0\n" + prompt, "conflict c4 : x1=1 x2=0\n"), prompt, sat.csp(problem))
+    words = WORD.findall(example.prompt)
+    ends = [kind for place, kind in example.previews if words[place] == "\n"]
+    assert ends == ["answer:", "decide", "imply", "conflict"]
+
+
+@pytest.mark.parametrize("name", sorted(TASKS))
+def test_the_last_preview_is_the_kind_of_the_step_that_the_trace_has(name):
+    task, kinds = TASKS[name], set()
+    for index in range(8):
+        problem = task.generate("tiny", split="train", seed=0, index=index)
+        prompt, csp = task.render(problem), task.csp(problem)
+        for example in list(examples("folded", prompt, render(search(csp))))[1:]:
+            place, kind = hinted(example, prompt, csp).previews[-1]
+            assert place == len(WORD.findall(example.prompt)) - 1
+            assert kind == example.completion.split()[0]
+            kinds.add(kind)
+    assert kinds >= {"imply", "answer:"}
+
+
 @pytest.mark.parametrize("name", sorted(TASKS))
 def test_every_alternative_is_a_step_that_the_checker_accepts(name):
     """Replayed in place of the step that the trace has there."""
@@ -161,6 +186,39 @@ def test_every_alternative_is_a_step_that_the_checker_accepts(name):
                 seen += text != example.completion
             written += example.completion
     assert seen > 5
+
+
+@pytest.mark.parametrize("name", sorted(TASKS))
+def test_exercises_read_names_and_go_back_as_the_checker_expects(name):
+    task, back = TASKS[name], 0
+    problem = task.generate("small", split="train", seed=0, index=3)
+    prompt, csp, checker = task.render(problem), task.csp(problem), Checker(task, problem)
+    for example in examples("folded", prompt, render(search(csp))):
+        found = hinted(example, prompt, csp, exercises=3, backtracks=True)
+        lines = [line for given, line in found.exercises if given == 2]
+        asked = {line.split()[1]: line.partition(" :")[2].split() for line in lines}
+        assert len(asked) == len(lines)
+        assert all(reasons(found)[key] == words for key, words in asked.items())
+        for text in [text for given, text in found.exercises if given == 1]:
+            back += 1
+            there = deepcopy(checker)
+            there.conflict = True
+            assert [there.read(line).fault for line in text.splitlines()] == [None, None]
+        for line in example.completion.splitlines():
+            assert checker.read(line).fault is None
+    assert back or name == "sudoku"
+
+
+def test_nothing_is_practised_that_is_not_asked_for():
+    sat = TASKS["sat"]
+    problem = sat.loads("p cnf 3 2\n1 2 3 0\n-1 2 0\n")[0]
+    prompt = sat.render(problem)
+    example = Example("state: | x1=1\n" + prompt, "imply c2 : x1=1 -> x2=1\n")
+    assert hinted(example, prompt, sat.csp(problem), backtracks=True).exercises == ()
+    assert hinted(example, prompt, sat.csp(problem), exercises=9).exercises in (
+        ((2, "about c1 : x1=1 x2=1 x3=1\n"), (2, "about c2 : x1=1 x2=1\n")),
+        ((2, "about c2 : x1=1 x2=1\n"), (2, "about c1 : x1=1 x2=1 x3=1\n")),
+    )
 
 
 def test_a_prompt_that_starts_with_the_problem_has_none():

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 from itertools import chain
 
 import pytest
@@ -68,6 +69,24 @@ def test_a_student_sees_the_turns_of_every_trace_of_its_arm(card, tmp_path, monk
     sizes = [sum(len(example.prompt) for example in page) for page in back.pages]
     assert len(sizes) > 2
     assert all(size > 1_000 * 0.7 for size in sizes[:-1])
+
+
+@pytest.mark.parametrize(("arm", "goes_back"), [("backtracking", True), ("linearized", False)])
+def test_a_control_does_not_practise_what_its_traces_never_do(arm, goes_back, tmp_path):
+    back = Rote()
+    card = Card("toy", "rote", tmp_path / "toy.toml", arm=arm, exercises=2)
+    train(card, back, Course((Sat(), Coloring()), ("tiny",), 5, seed=7), tmp_path / "out")
+    practised = [line for example in back.seen for _, line in example.exercises]
+    assert any(line.startswith("about ") for line in practised)
+    assert any(line.startswith("backtrack ") for line in practised) == goes_back
+
+
+def test_names_are_given_anew(tmp_path):
+    back = Rote()
+    card = Card("toy", "rote", tmp_path / "toy.toml", names={"x": 50})
+    train(card, back, Course((Sat(),), ("tiny",), 5, seed=7), tmp_path / "out")
+    assert any("x4" in example.prompt for example in back.seen)
+    assert len({word for example in back.seen for word in re.findall(r"x\d+", example.prompt)}) > 12
 
 
 def test_a_cumulative_student_sees_whole_traces(tmp_path):

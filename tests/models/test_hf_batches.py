@@ -61,6 +61,28 @@ def test_alternatives_stand_beside_the_completion_behind_one_prompt(tokenizer):
     assert batch.tokens == (batch.parts >= 0).sum()
 
 
+def test_exercises_stand_beside_the_completion_with_loss_behind_what_is_given(tokenizer):
+    example = Example(
+        "after red comes\n",
+        "green\n",
+        alternatives=("grey\n",),
+        exercises=((2, "red green blue\n"), (1, "pink grey\n")),
+    )
+    (batch,) = pass_over([example], tokenizer)
+    asked = Example(example.prompt, example.completion, alternatives=example.alternatives)
+    (without,) = pass_over([asked], tokenizer)
+    assert sorted(spelt(batch.targets, batch)) == sorted(spelt(without.targets, without))
+    ids = batch.ids[0].tolist()
+    parts = [[n for n, number in enumerate(batch.parts[0]) if number == part] for part in (3, 4)]
+    assert [tokenizer.decode([ids[n] for n in part]) for part in parts] == [lines for _, lines in example.exercises]
+    assert spelt(batch.exercises, batch) == {
+        (0, n): [ids[n + 1]]
+        for part, (given, _) in zip(parts, example.exercises, strict=True)
+        for n in part[given - 1 : -1]
+    }
+    assert batch.places[0, parts[1][0]] == len(tokenizer(example.prompt)["input_ids"])
+
+
 def test_what_could_be_said_in_a_prompt_stands_where_its_word_is_read(tokenizer):
     hints = ((1, (" green",)), (2, ("unheard", " grey", "unheard", " green")), (3, (" grey",)))
     example = Example("after red comes\n\n", "green\n", hints=hints, previews=((3, "blue"), (4, "blue")))

@@ -16,6 +16,7 @@ EXAMPLES = [
         hints=((0, ("blue", " green")), (1, (" green", "blue", " red"))),
         previews=((1, " red"),) if n < 25 else (),
         alternatives=(" red\n",) if n % 3 == 0 else (),
+        exercises=((1, " red green blue\n"),) if n % 2 else (),
     )
     for n in range(50)
 ]

@@ -64,7 +64,10 @@ class HF:
         from aletheia_models.hf.training import Recipe, train
 
         recipe = Recipe.of(card.settings.get("training", {}))
-        sample = [example.prompt + example.completion for example in islice(chain.from_iterable(pages), SAMPLE)]
+        sample = [
+            "".join([example.prompt, example.completion, *(lines for _, lines in example.exercises)])
+            for example in islice(chain.from_iterable(pages), SAMPLE)
+        ]
         if not sample:
             raise ModelFileError(f"{card.name} has nothing to learn from: its corpora are empty.")
         tokenizer = build_tokenizer(sample)

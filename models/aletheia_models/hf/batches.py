@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +32,24 @@ Marks = list[tuple[int, list[int]]]
 """(place, token ids)."""
 Place = tuple[int, int]
 """A page, and how many of its batches are before this place."""
-Encoded = tuple[list[list[int]], Marks, Marks]
-"""Token ids of the prompt, then of each completion with an end token; hints; previews."""
+
+
+class Encoded(NamedTuple):
+    """An example as token ids; each completion ends in the end token."""
+
+    prompt: list[int]
+    completions: list[list[int]]
+    exercises: list[tuple[int, list[int]]]
+    hints: Marks
+    previews: Marks
+
+    @property
+    def length(self) -> int:
+        return len(self.prompt) + sum(map(len, self.completions)) + sum(len(ids) for _, ids in self.exercises)
+
+    @property
+    def columns(self) -> int:
+        return up(self.length, EVEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +69,8 @@ class Batch:
 
     `ids`: padded on the right; `parts`: 0 in the prompt, the number of the completion in each, -1 in padding; `places`:
     positions, which start behind the prompt in each completion. `targets`: what follows each position of a completion;
-    `hints`, `reasons` and `previews`: what is to be said in the prompt. `tokens` counts what is not padding.
+    `exercises`: the same of an exercise, a part like a completion; `hints`, `reasons` and `previews`: what is to be
+    said in the prompt. `tokens` counts what is not padding.
     """
 
     tokens: int
@@ -60,13 +78,14 @@ class Batch:
     parts: Table
     places: Table
     targets: Said
+    exercises: Said
     hints: Said
     reasons: Said
     previews: Said
 
     def tables(self) -> tuple[Table, ...]:
         """Its tables in a fixed order: ids, parts, places, then `at` and `words` of each of the others."""
-        said = (self.targets, self.hints, self.reasons, self.previews)
+        said = (self.targets, self.exercises, self.hints, self.reasons, self.previews)
         return self.ids, self.parts, self.places, *(table for one in said for table in (one.at, one.words))
 
 
@@ -160,18 +179,10 @@ def batches(
     Raises ModelFileError if an example is longer than `max_length`: a completion is never cut silently.
     """
     encoded = _encode(list(examples), tokenizer, max_length)
-    encoded.sort(key=_length)
+    encoded.sort(key=lambda example: example.length)
     groups = list(_groups(encoded, tokens_per_batch))
     random.Random(seed).shuffle(groups)
     return [_pad(group, tokenizer.pad_token_id) for group in groups]
-
-
-def _length(encoded: Encoded) -> int:
-    return sum(map(len, encoded[0]))
-
-
-def _columns(encoded: Encoded) -> int:
-    return up(_length(encoded), EVEN)
 
 
 def up(length: int, step: int) -> int:
@@ -187,14 +198,20 @@ def _encode(window: list[Example], tokenizer: PreTrainedTokenizerFast, max_lengt
 
     end, vocabulary = tokenizer.eos_token_id, backend.get_vocab()
     completions = iter(tokens([text for e in window for text in (e.completion, *e.alternatives)]))
-    prompts = tokens([e.prompt for e in window])
+    exercises = iter(tokens([lines for e in window for _, lines in e.exercises]))
     encoded: list[Encoded] = []
-    for example, prompt in zip(window, prompts, strict=True):
-        parts = [prompt, *([*part, end] for part in islice(completions, 1 + len(example.alternatives)))]
-        hints = _marks(example.hints, example.prompt, prompt, vocabulary)
+    for example, prompt in zip(window, tokens([e.prompt for e in window]), strict=True):
         previews = [(place, (word,)) for place, word in example.previews]
-        encoded.append((parts, hints, _marks(previews, example.prompt, prompt, vocabulary)))
-    longest = max((len(prompt) + max(map(len, parts)) for (prompt, *parts), *_ in encoded), default=0)
+        encoded.append(
+            Encoded(
+                prompt,
+                [[*ids, end] for ids in islice(completions, 1 + len(example.alternatives))],
+                [(given, next(exercises)) for given, _ in example.exercises],
+                _marks(example.hints, example.prompt, prompt, vocabulary),
+                _marks(previews, example.prompt, prompt, vocabulary),
+            )
+        )
+    longest = max((len(e.prompt) + max(map(len, e.completions)) for e in encoded), default=0)
     if longest > max_length:
         raise ModelFileError(
             f"An example has {longest} tokens, the student reads {max_length}: "
@@ -216,7 +233,7 @@ def _marks(
 def _groups(encoded: list[Encoded], tokens_per_batch: int) -> Iterator[list[Encoded]]:
     group: list[Encoded] = []
     for item in encoded:
-        if group and _columns(item) * (len(group) + 1) > tokens_per_batch:
+        if group and item.columns * (len(group) + 1) > tokens_per_batch:
             yield group
             group = []
         group.append(item)
@@ -225,26 +242,35 @@ def _groups(encoded: list[Encoded], tokens_per_batch: int) -> Iterator[list[Enco
 
 
 def _pad(group: list[Encoded], pad: int) -> Batch:
-    columns = max(map(_columns, group))
+    columns = max(example.columns for example in group)
     ids, parts, places = (np.full((len(group), columns), fill, dtype=np.int32) for fill in (pad, -1, 0))
     targets: Marks = []
+    exercises: Marks = []
     hints: Marks = []
     previews: Marks = []
-    for row, ((prompt, *completions), hinted, previewed) in enumerate(group):
-        begin, start = row * columns, len(prompt)
+    for row, example in enumerate(group):
+        begin, start = row * columns, len(example.prompt)
         end = start
-        ids[row, :start], parts[row, :start], places[row, :start] = prompt, 0, np.arange(start)
-        targets.append((begin + start - 1, completions[0][:1]))
-        for number, part in enumerate(completions, 1):
+        ids[row, :start], parts[row, :start], places[row, :start] = example.prompt, 0, np.arange(start)
+        targets.append((begin + start - 1, example.completions[0][:1]))
+        asked = [(targets, 1, part) for part in example.completions]
+        practised = [(exercises, given, part) for given, part in example.exercises]
+        for number, (said, given, part) in enumerate(asked + practised, 1):
             first, end = end, end + len(part)
             ids[row, first:end], parts[row, first:end] = part, number
             places[row, first:end] = np.arange(start, start + len(part))
-            targets += [(begin + place, [word]) for place, word in enumerate(part[1:], first)]
-        hints += [(begin + place, words) for place, words in hinted]
-        previews += [(begin + place, words) for place, words in previewed]
+            said += [(begin + place, [word]) for place, word in enumerate(part[given:], first + given - 1)]
+        hints += [(begin + place, words) for place, words in example.hints]
+        previews += [(begin + place, words) for place, words in example.previews]
     reasons = [(place, words[1:]) for place, words in hints if len(words) > 1]
-    said = (_said(targets, 1), _said(hints, 1), _said(reasons, REASONS), _said(previews, 1))
-    return Batch(int((parts >= 0).sum()), ids, parts, places, *said)
+    every = (
+        _said(targets, 1),
+        _said(exercises, 1),
+        _said(hints, 1),
+        _said(reasons, REASONS),
+        _said(previews, 1),
+    )
+    return Batch(int((parts >= 0).sum()), ids, parts, places, *every)
 
 
 def _said(marks: Marks, columns: int) -> Said:

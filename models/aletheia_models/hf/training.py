@@ -1,4 +1,4 @@
-"""The training loop: losses at completions, hints and previews, a cosine over a token budget, resumable checkpoints.
+"""The training loop: losses at completions, exercises, hints and previews; a cosine over a token budget; checkpoints.
 
 A plain PyTorch loop rather than transformers' Trainer: benchmarks/ has the comparison.
 """
@@ -59,8 +59,10 @@ class Recipe:
     weight_decay: float = 0.01
     beta2: float = 0.98
     clip: float = 1.0
+    exercise_weight: float = 0.5
+    """Weight of the mean loss on exercises beside that on completions."""
     hint_weight: float = 0.0
-    """Weight of the mean loss on the kinds of hints beside that on completions."""
+    """The same for the kinds of hints."""
     reason_weight: float = 0.0
     """The same for what the hints rest on."""
     preview_weight: float = 0.0
@@ -122,8 +124,9 @@ class Learner(torch.nn.Module):
         recipe, say = self.recipe, self.student.lm_head
         ids, parts, places, *said = tables
         early, late, last = self.read(self.student, ids, parts, places, (recipe.hint_layer, recipe.reason_layer))
-        targets, hints, reasons, previews = zip(said[::2], said[1::2], strict=True)
-        total = loss = _loss(say, last, *targets)
+        targets, exercises, hints, reasons, previews = zip(said[::2], said[1::2], strict=True)
+        loss = _loss(say, last, *targets)
+        total = loss + recipe.exercise_weight * _loss(say, last, *exercises)
         if self.hints:
             total = total + recipe.hint_weight * _loss(self.hints, early, *hints, even=True)
         if self.reasons:
