@@ -98,9 +98,7 @@ def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
 def _same_course(card: Card, course: Course, out: Path) -> None:
     """What is half done in `out` must have been begun with the same options; only the token budget may change."""
     tables = {name: {k: v for k, v in table.items() if k != "tokens"} for name, table in card.settings.items()}
-    tasks = {task.name: task.version for task in course.tasks}
-    course_of = [course.levels, course.count, course.seed]
-    wanted = json.dumps([card.arm, card.context, card.names, card.exercises, tasks, *course_of, tables])
+    wanted = json.dumps([_options(card, course), tables])
     path = out / "corpus" / "options.json"
     if path.exists() and path.read_text(encoding="utf-8") != wanted:
         raise UsageError(f"{out} was begun with other options: train into another folder, or delete it.")
@@ -120,6 +118,16 @@ def _corpus(plan: corpus.Plan, folder: Path, workers: int) -> Path:
 def _facts(card: Card, course: Course, figures: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     return {
         "card": card.name,
+        **_options(card, course),
+        "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
+        "wall_seconds": round(seconds, 1),
+        **figures,
+    }
+
+
+def _options(card: Card, course: Course) -> dict[str, Any]:
+    """What the examples depend on."""
+    return {
         "arm": card.arm,
         "context": card.context,
         "tasks": {task.name: task.version for task in course.tasks},
@@ -128,7 +136,4 @@ def _facts(card: Card, course: Course, figures: Mapping[str, Any], seconds: floa
         "names": dict(card.names),
         "exercises": card.exercises,
         "seed": course.seed,
-        "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
-        "wall_seconds": round(seconds, 1),
-        **figures,
     }

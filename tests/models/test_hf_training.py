@@ -282,6 +282,7 @@ def test_the_learning_rate_rises_and_then_falls_to_a_hundredth():
         ({"tokens": "many"}, "[training] tokens is 'many', expected a whole number."),
         ({"tokens": 1, "hint_layer": 1.5}, "[training] hint_layer is 1.5, expected a whole number."),
         ({"tokens": 1, "clip": True}, "[training] clip is True, expected a number."),
+        ({"tokens": 1, "start": 7}, "[training] start is 7, expected a text."),
         ({"tokens": 1, "optimizer": "sgd"}, "[training] optimizer is 'sgd', expected muon or adamw."),
         ({"tokens": 1, "learning_rat": 1}, "[training] has no option 'learning_rat'; it takes beta2, "),
     ],

@@ -36,8 +36,10 @@ OPTIMIZERS = OneOf["muon", "adamw"]
 MOMENTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
 """What the optimizers keep of each parameter."""
 
-NUMBERS: Mapping[Any, Any] = {int: int, float: int | float}
-"""What a card may give for a number of that type."""
+GIVEN: Mapping[Any, tuple[Any, str]] = {
+    int: (int, "a whole number"), float: (int | float, "a number"), str: (str, "a text"),
+}  # fmt: skip
+"""What a card may give for an option of that type, and what that is called."""
 Gradients = Callable[[Batch], tuple[torch.Tensor, torch.Tensor]]
 Reader = Callable[..., list[torch.Tensor]]
 """`hidden_states`, in some arithmetic."""
@@ -81,10 +83,10 @@ class Recipe:
         if "tokens" not in table:
             raise ModelFileError("[training] needs tokens, the number of tokens to train on.")
         for field in fields(cls):
-            value = table.get(field.name, 0)
-            if field.type in NUMBERS and (not isinstance(value, NUMBERS[field.type]) or isinstance(value, bool)):
-                kind = "a whole number" if field.type is int else "a number"
-                raise ModelFileError(f"[training] {field.name} is {value!r}, expected {kind}.")
+            if field.name in table and field.type in GIVEN:
+                value, (kind, called) = table[field.name], GIVEN[field.type]
+                if not isinstance(value, kind) or isinstance(value, bool):
+                    raise ModelFileError(f"[training] {field.name} is {value!r}, expected {called}.")
         recipe = cls(**table)
         if recipe.optimizer not in get_args(OPTIMIZERS):
             raise ModelFileError(
