@@ -3,7 +3,7 @@
 name = "aletheia-tiny"          backend = "hf"         context = "folded"       arm = "backtracking"
 control = "..."                 max_tokens = 4096
 [weights]                       path, relative to the card, and sha256
-[data]                          tasks, levels, count: what it is trained on; names, exercises: how
+[data]                          tasks, levels, count, shares: what it is trained on; names, exercises: how
 [...]                           all other tables are the back-end's own
 """
 
@@ -25,7 +25,14 @@ PLAIN: Mapping[str, type] = {
     "name": str, "backend": str, "context": str, "arm": str, "control": str, "max_tokens": int,
 }  # fmt: skip
 WEIGHTS: Mapping[str, type] = {"path": str, "sha256": str}
-DATA: Mapping[str, type] = {"tasks": list, "levels": list, "count": int, "names": dict, "exercises": int}
+DATA: Mapping[str, type] = {
+    "tasks": list,
+    "levels": list,
+    "count": int,
+    "shares": dict,
+    "names": dict,
+    "exercises": int,
+}
 
 
 def find(plugins: Plugins, spec: str) -> Card:
@@ -73,6 +80,7 @@ def read(path: Path) -> Card:
         tasks=tuple(data.get("tasks", ())),
         levels=tuple(data.get("levels", ())),
         count=data.get("count", 0),
+        shares=data.get("shares", {}),
         names=data.get("names", {}),
         exercises=data.get("exercises", 0),
         settings=settings,
@@ -112,7 +120,7 @@ def _check(path: Path, part: Any, known: Mapping[str, type], where: str) -> None
         if isinstance(value, list) and not all(isinstance(name, str) for name in value):
             raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected a list of names.")
         if isinstance(value, dict) and not all(type(number) is int and number > 0 for number in value.values()):
-            raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected a positive number for each letter.")
+            raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected a positive number for each name.")
 
 
 def verify(card: Card) -> str | None:

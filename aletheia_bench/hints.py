@@ -6,8 +6,9 @@ outputs there are not used. Training them too gives every word of the problem so
 alone has a single decision for all of them.
 
 Exercises are lines that are practised behind the prompt and never asked for: "about c7 :" and what each of its places
-rests on; "backtrack x3" and the state after it, as if there had been a conflict. A turn reads one name, and one in ten
-goes back; so each prompt practises both, for a few words more.
+rests on; "backtrack x3" and the state after it, as if there had been a conflict; the answer, as if all were decided;
+the state that was given. A turn reads one name, one in ten goes back, and a trace has one first state and one answer;
+so each prompt practises some of these, for a few words more.
 
 A hint is due after a layer that the recipe names, so that the layers above can use it. A preview is due at the end: the
 kind of the next step, or a name that it could give, if the problem ended there, so that finding and copying a name is
@@ -19,19 +20,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
-from aletheia_bench.search import Outlook, outlook, retreat
+from aletheia_bench.search import Outlook, given, outlook, retreat
 from aletheia_bench.text import ANSWER, parse_line, render
-from aletheia_plugins import CSP, WORD, Example, State, Trace, generator
+from aletheia_plugins import CSP, WORD, Answer, Example, State, Step, Trace, Verdict, generator
 
 __all__ = ["hinted"]
 
 NAME = re.compile(r"\w+$")
+LISTED = 4
+"""One prompt in so many practises a list of all that holds: in a Sudoku it is as long as the grid."""
 
 
 def hinted(example: Example, problem: str, csp: CSP, *, exercises: int = 0, backtracks: bool = False) -> Example:
     """The example with hints, previews and alternatives, if the state stands before the problem.
 
-    And with exercises about so many names; and, with `backtracks`, one in going back from this state.
+    And, if any, with exercises about so many names, in lists, and, with `backtracks`, in going back from this state.
     """
     line, found, _ = example.prompt.partition(problem)
     state = parse_line(line.rstrip("\n")) if line and found else None
@@ -40,13 +43,15 @@ def hinted(example: Example, problem: str, csp: CSP, *, exercises: int = 0, back
     rng = generator(example.prompt)
     said = outlook(csp, state, rng)
     hints = tuple(_hints(said, len(WORD.findall(line)), problem))
-    back = retreat(csp, state) if backtracks and exercises else ()
+    practised = [*_about(said, exercises, rng), *_lists(csp, state, rng)] if exercises else []
+    if exercises and backtracks and (back := retreat(csp, state)):
+        practised.append(_line(1, *back))
     return replace(
         example,
         hints=hints,
         previews=tuple(_previews(hints, WORD.findall(example.prompt), rng)),
         alternatives=tuple(_alternatives(example.completion, said)),
-        exercises=(*_about(said, exercises, rng), *([(1, render(Trace(back)))] if back else [])),
+        exercises=tuple(practised),
     )
 
 
@@ -82,6 +87,21 @@ def _about(said: Mapping[str, Outlook], names: int, rng: Random) -> Iterator[tup
     asked = [name for name, found in said.items() if found.reasons]
     for name in rng.sample(asked, min(names, len(asked))):
         yield 2, f"about {name} :{''.join(said[name].reasons)}\n"
+
+
+def _lists(csp: CSP, state: State, rng: Random) -> Iterator[tuple[int, str]]:
+    """Now and then: what holds, as an answer would say it; what was given, as the first state says it."""
+    held = {lit.variable: lit for level in state.levels for lit in level if lit.equal}
+    if held and not rng.randrange(LISTED):
+        yield _line(2, Answer(Verdict.SAT, tuple([held[v] for v in csp.domains if v in held])))
+    first = given(csp.domains)
+    if any(first.levels) and not rng.randrange(LISTED):
+        yield _line(1, first)
+
+
+def _line(words: int, *steps: Step) -> tuple[int, str]:
+    """As an exercise of which so many words are given."""
+    return words, render(Trace(steps))
 
 
 def _previews(

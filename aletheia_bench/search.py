@@ -25,7 +25,7 @@ from aletheia_plugins import (
     Verdict,
 )
 
-__all__ = ["Heuristic", "input_order", "outlook", "retreat", "search", "smallest_domain"]
+__all__ = ["Heuristic", "given", "input_order", "outlook", "retreat", "search", "smallest_domain"]
 
 Heuristic = Callable[[Mapping[str, Sequence[str]]], tuple[str, str]]
 """From the open variables with their remaining values, the decision to take."""

@@ -4,7 +4,7 @@ import json
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +24,26 @@ PAGE = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What a student is trained on: `count` problems of each task at each of the levels that it has."""
+    """What a student is trained on: `count` problems of each task at each of the levels that it has, or a multiple."""
 
     tasks: tuple[Task[Any], ...]
     levels: tuple[str, ...]
     count: int
     seed: int = 0
     workers: int = 1
+    shares: Mapping[str, int] = field(default_factory=dict)
+    """Multiples of `count`, by TASK-LEVEL."""
 
     def plans(self, arm: str) -> Iterator[corpus.Plan]:
         for task in self.tasks:
             for level in self.levels:
                 if level in task.levels:
-                    yield corpus.Plan(task, level, self.count, seed=self.seed, arm=arm)
+                    count = self.count * self.shares.get(f"{task.name}-{level}", 1)
+                    yield corpus.Plan(task, level, count, seed=self.seed, arm=arm)
 
 
 class _Pages(Sequence[list[Example]]):
-    """The turns of the next few traces, one trace of each corpus after the other."""
+    """The turns of the next few traces; those of each corpus are spread evenly over all pages."""
 
     def __init__(self, card: Card, tasks: Sequence[Task[Any]], paths: Sequence[Path]) -> None:
         self.context, self.names, self.exercises = card.context, card.names, card.exercises
@@ -49,15 +52,14 @@ class _Pages(Sequence[list[Example]]):
         self.pages: list[list[tuple[int, int]]] = []
         """(corpus, record) of each trace of each page."""
         size = PAGE
-        for number in range(max(map(len, self.corpora))):
-            for which, records in enumerate(self.corpora):
-                if number < len(records):
-                    if size >= PAGE:
-                        self.pages.append([])
-                        size = 0
-                    self.pages[-1].append((which, number))
-                    record = records[number]
-                    size += len(record["prompt"]) * turns(self.context, record["completion"])
+        places = [(which, n) for which, records in enumerate(self.corpora) for n in range(len(records))]
+        for which, number in sorted(places, key=lambda place: place[1] / len(self.corpora[place[0]])):
+            if size >= PAGE:
+                self.pages.append([])
+                size = 0
+            self.pages[-1].append((which, number))
+            record = self.corpora[which][number]
+            size += len(record["prompt"]) * turns(self.context, record["completion"])
 
     def __len__(self) -> int:
         return len(self.pages)
@@ -133,6 +135,7 @@ def _options(card: Card, course: Course) -> dict[str, Any]:
         "tasks": {task.name: task.version for task in course.tasks},
         "levels": list(course.levels),
         "count": course.count,
+        "shares": dict(course.shares),
         "names": dict(card.names),
         "exercises": card.exercises,
         "seed": course.seed,

@@ -112,7 +112,10 @@ def student(plugins: Plugins, card: Card, out: Path, *, seed: int = 0, workers: 
     tasks = chosen_tasks(plugins, card.tasks)
     if not any(level in task.levels for task in tasks for level in card.levels):
         raise UnknownNameError("level", ",".join(card.levels), {level for task in tasks for level in task.levels})
-    course = Course(tasks, card.levels, card.count, seed, workers or cores())
+    known = {f"{name}-{level}" for name, task in plugins.tasks.items() for level in task.levels}
+    for name in sorted(set(card.shares) - known):
+        raise UnknownNameError("task and level", name, known)
+    course = Course(tasks, card.levels, card.count, seed, workers or cores(), card.shares)
     return teach(card, plugins.backend(card.backend), course, out)
 
 

@@ -23,6 +23,7 @@ sha256 = "abc"
 tasks = ["sat", "coloring"]
 levels = ["tiny"]
 count = 7
+shares = { "sudoku-small" = 6 }
 names = { x = 10 }
 exercises = 4
 
@@ -68,7 +69,7 @@ def test_a_card_is_what_its_file_says(card):
     assert (found.control, found.max_tokens, found.source) == ("other", 99, path)
     assert (found.weights, found.sha256) == (path.parent / "weights", "abc")
     assert (found.tasks, found.levels, found.count) == (("sat", "coloring"), ("tiny",), 7)
-    assert (found.names, found.exercises) == ({"x": 10}, 4)
+    assert (found.shares, found.names, found.exercises) == ({"sudoku-small": 6}, {"x": 10}, 4)
     assert found.settings == {"architecture": {"hidden_size": 32}}
 
 
@@ -97,10 +98,11 @@ def test_a_card_needs_a_name_and_a_back_end_only(card):
         (LEAST + "[data]\ncount = 1.5", "data.count is 1.5, expected int."),
         (
             LEAST + "[data]\nseed = 1",
-            "unknown key data.seed; known: data.tasks, data.levels, data.count, data.names, data.exercises.",
+            "unknown key data.seed; known: data.tasks, data.levels, data.count, data.shares, data.names, "
+            "data.exercises.",
         ),
         (LEAST + "[data]\nnames = 3", "data.names is 3, expected dict."),
-        (LEAST + "[data]\nnames = {x = 0}", "data.names is {'x': 0}, expected a positive number for each letter."),
+        (LEAST + "[data]\nnames = {x = 0}", "data.names is {'x': 0}, expected a positive number for each name."),
     ],
 )
 def test_a_malformed_card_is_a_sentence_that_names_file_and_key(card, text, message):

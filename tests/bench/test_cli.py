@@ -240,6 +240,7 @@ FILES = {
     "unknown/config.toml": '[run]\ntask = "sta"\nlevel = "tiny"\n[card]\nname = "m"\n[versions]\ntask = "1"\n'
     '[hashes]\nitems = ""\n',
     "unknown/samples.jsonl": "",
+    "shares.toml": 'name = "toy"\nbackend = "hf"\n[data]\nshares = { "sat-tinny" = 2 }\n',
     "task.toml": "[run]\ntask = 5\n",
     "limit.toml": '[run]\ntask = "sat"\nlimit = "many"\n',
 }
@@ -275,6 +276,11 @@ FILES = {
         ("score config", 1, "config is not a run: config.toml has no task in a table [run]."),
         ("score unknown", 2, "There is no task 'sta'. Did you mean sat?"),
         ("train --model hf:. -o out", 2, "does not say what to train on: give --task, --level and -n."),
+        (
+            "train --model shares.toml -o out --task sat --level tiny -n 1",
+            2,
+            "no task and level 'sat-tinny'",
+        ),
         ("train --model aletheia-tiny -o text/out --task sat --level tiny -n 1 --workers 1", 1, "text"),
         ("--config none.toml list tasks", 2, "'none.toml' does not exist."),
         ("--config bad.toml list tasks", 1, "bad.toml is not a readable config file"),

@@ -189,23 +189,30 @@ def test_every_alternative_is_a_step_that_the_checker_accepts(name):
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))
-def test_exercises_read_names_and_go_back_as_the_checker_expects(name):
-    task, back = TASKS[name], 0
+def test_exercises_read_names_list_and_go_back_as_the_checker_expects(name):
+    task, back, listed = TASKS[name], 0, 0
     problem = task.generate("small", split="train", seed=0, index=3)
     prompt, csp, checker = task.render(problem), task.csp(problem), Checker(task, problem)
-    for example in examples("folded", prompt, render(search(csp))):
+    trace = render(search(csp))
+    first = trace.splitlines(keepends=True)[0]
+    for example in examples("folded", prompt, trace):
         found = hinted(example, prompt, csp, exercises=3, backtracks=True)
-        lines = [line for given, line in found.exercises if given == 2]
+        lines = [line for _, line in found.exercises if line.startswith("about ")]
         asked = {line.split()[1]: line.partition(" :")[2].split() for line in lines}
         assert len(asked) == len(lines)
         assert all(reasons(found)[key] == words for key, words in asked.items())
-        for text in [text for given, text in found.exercises if given == 1]:
+        for text in [line for _, line in found.exercises if line.startswith("answer: ")]:
+            listed += 1
+            assert text.split()[2:] == [f"{v}={checker.values[v]}" for v in csp.domains if v in checker.values]
+        for text in [text for _, text in found.exercises if text.startswith("backtrack ")]:
             back += 1
             there = deepcopy(checker)
             there.conflict = True
             assert [there.read(line).fault for line in text.splitlines()] == [None, None]
         for line in example.completion.splitlines():
             assert checker.read(line).fault is None
+        assert all(line == first for _, line in found.exercises if line.startswith("state: "))
+    assert listed
     assert back or name == "sudoku"
 
 
@@ -215,7 +222,8 @@ def test_nothing_is_practised_that_is_not_asked_for():
     prompt = sat.render(problem)
     example = Example("state: | x1=1\n" + prompt, "imply c2 : x1=1 -> x2=1\n")
     assert hinted(example, prompt, sat.csp(problem), backtracks=True).exercises == ()
-    assert hinted(example, prompt, sat.csp(problem), exercises=9).exercises in (
+    said = hinted(example, prompt, sat.csp(problem), exercises=9).exercises
+    assert tuple(line for line in said if "about" in line[1]) in (
         ((2, "about c1 : x1=1 x2=1 x3=1\n"), (2, "about c2 : x1=1 x2=1\n")),
         ((2, "about c2 : x1=1 x2=1\n"), (2, "about c1 : x1=1 x2=1 x3=1\n")),
     )

@@ -3,6 +3,7 @@
 import json
 import pickle
 import re
+from dataclasses import replace
 from itertools import chain
 
 import pytest
@@ -69,6 +70,15 @@ def test_a_student_sees_the_turns_of_every_trace_of_its_arm(card, tmp_path, monk
     sizes = [sum(len(example.prompt) for example in page) for page in back.pages]
     assert len(sizes) > 2
     assert all(size > 1_000 * 0.7 for size in sizes[:-1])
+
+
+def test_a_corpus_with_a_larger_share_is_spread_as_evenly_as_the_others(card, tmp_path, monkeypatch):
+    monkeypatch.setattr("aletheia_bench.students.PAGE", 1)
+    back = Rote()
+    train(card, back, replace(COURSE, count=4, shares={"coloring-tiny": 3, "sat-huge": 9}), tmp_path / "out")
+    tasks = [page[0].prompt.split()[0] for page in back.pages]
+    assert tasks == ["sat", "coloring", "coloring", "coloring"] * 4
+    assert json.loads((tmp_path / "out" / "training.json").read_text())["shares"]["coloring-tiny"] == 3
 
 
 @pytest.mark.parametrize(("arm", "goes_back"), [("backtracking", True), ("linearized", False)])
