@@ -98,8 +98,10 @@ def test_a_card_needs_a_name_and_a_back_end_only(card):
         (LEAST + "[data]\ncount = 1.5", "data.count is 1.5, expected int."),
         (
             LEAST + "[data]\nseed = 1",
-            "unknown key data.seed; known: data.tasks, data.levels, data.count, data.shares, data.names, "
-            "data.exercises.",
+            (
+                "unknown key data.seed; known: data.tasks, data.levels, data.count, data.shares, data.names, "
+                "data.exercises."
+            ),
         ),
         (LEAST + "[data]\nnames = 3", "data.names is 3, expected dict."),
         (LEAST + "[data]\nnames = {x = 0}", "data.names is {'x': 0}, expected a positive number for each name."),
