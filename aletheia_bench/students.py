@@ -121,6 +121,7 @@ def _facts(card: Card, course: Course, figures: Mapping[str, Any], seconds: floa
     return {
         "card": card.name,
         **_options(card, course),
+        "settings": dict(card.settings),
         "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
         "wall_seconds": round(seconds, 1),
         **figures,

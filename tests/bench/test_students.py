@@ -108,7 +108,7 @@ def test_a_cumulative_student_sees_whole_traces(tmp_path):
 
 def test_the_card_returns_with_its_new_weights_and_facts_are_beside_them(card, tmp_path):
     out = tmp_path / "out"
-    trained = train(card, Rote(), COURSE, out)
+    trained = train(replace(card, settings={"training": {"tokens": 9}}), Rote(), COURSE, out)
     assert (trained.weights, trained.sha256, trained.name) == (out, None, "toy")
     assert (out / "weights").read_text() == "7"
     facts = json.loads((out / "training.json").read_text())
@@ -122,6 +122,7 @@ def test_the_card_returns_with_its_new_weights_and_facts_are_beside_them(card, t
         "seed": 7,
     }
     assert facts["steps"] > 0
+    assert facts["settings"] == {"training": {"tokens": 9}}
 
 
 def test_a_second_call_builds_no_corpus_again(card, tmp_path):
