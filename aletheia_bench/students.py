@@ -2,7 +2,6 @@
 
 import json
 import platform
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,13 +10,16 @@ from typing import Any
 from aletheia_bench import corpus
 from aletheia_bench.contexts import examples, turns
 from aletheia_bench.hints import hinted
+from aletheia_bench.locking import alone
 from aletheia_bench.naming import renamer
 from aletheia_bench.progress import progress
 from aletheia_plugins import Backend, Card, Example, Task, Trainable, UsageError, generator
 
-__all__ = ["Course", "train"]
+__all__ = ["Course", "made_from", "train"]
 
 
+MAY_CHANGE = ("tokens", "checkpoint_seconds", "batch_size")
+"""Options of a back-end that do not spoil what is half done."""
 PAGE = 2_000_000
 """About as many characters of prompts are read, and then forgotten, together."""
 
@@ -83,30 +85,64 @@ def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
     """
     if not isinstance(backend, Trainable):
         raise UsageError(f"The back-end {card.backend!r} of {card.name} cannot train; choose a card of one that can.")
-    began = time.monotonic()
-    _same_course(card, course, out)
-    paths = [_corpus(plan, out / "corpus", course.workers) for plan in course.plans(card.arm)]
-    if not paths:
+    if card.exercises and card.context != "folded":
+        raise UsageError(f"{card.name} has exercises, which need folded contexts: leave them out of its [data].")
+    plans = list(course.plans(card.arm))
+    if not plans:
         raise UsageError(f"{card.name}: no task has a level named {' or '.join(course.levels)}.")
-
-    pages = _Pages(card, course.tasks, paths)
-    with progress(f"training {card.name}") as show:
-        figures = backend.fit(card, pages, out, seed=course.seed, workers=course.workers, progress=show)
-    facts = _facts(card, course, figures, time.monotonic() - began)
-    (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    backend.check(card)
+    out.mkdir(parents=True, exist_ok=True)
+    with alone(out / ".lock", UsageError(f"Another training is at work in {out}: wait for it, or use another folder.")):
+        _go_on(card, course, out)
+        pages = _Pages(card, course.tasks, [_corpus(plan, out / "corpus", course.workers) for plan in plans])
+        with progress(f"training {card.name}") as show:
+            figures = backend.fit(card, pages, out, seed=course.seed, workers=course.workers, progress=show)
+        facts = {**made_from(card, course), "machine": _machine(), **figures}
+        (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return replace(card, weights=out, sha256=None)
 
 
-def _same_course(card: Card, course: Course, out: Path) -> None:
-    """What is half done in `out` must have been begun with the same options; only the token budget may change."""
-    tables = {name: {k: v for k, v in table.items() if k != "tokens"} for name, table in card.settings.items()}
-    wanted = json.dumps([_options(card, course), tables])
+def made_from(card: Card, course: Course) -> dict[str, Any]:
+    """All that the weights of a student depend on, as JSON would have it."""
+    return {
+        "card": card.name,
+        "arm": card.arm,
+        "context": card.context,
+        "tasks": {task.name: task.version for task in course.tasks},
+        "levels": list(course.levels),
+        "count": course.count,
+        "shares": dict(course.shares),
+        "names": dict(card.names),
+        "exercises": card.exercises,
+        "seed": course.seed,
+        "settings": {name: dict(table) for name, table in card.settings.items()},
+    }
+
+
+def _go_on(card: Card, course: Course, out: Path) -> None:
+    """What is half done in `out` must have been begun with the same options, but for those that may change."""
+    wanted = made_from(card, course)
     path = out / "corpus" / "options.json"
-    if path.exists() and path.read_text(encoding="utf-8") != wanted:
-        raise UsageError(f"{out} was begun with other options: train into another folder, or delete it.")
+    if path.exists():
+        begun = json.loads(path.read_text(encoding="utf-8"))
+        for name, (before, now) in _differences(begun, wanted):
+            raise UsageError(
+                f"{out} was begun with {name} {before}, not {now}: train into another folder, or delete it."
+            )
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        path.write_text(wanted, encoding="utf-8")
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(wanted), encoding="utf-8")
+    new.replace(path)
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """The options, in tables of tables, that are not equal: name, and both values."""
+    for name in sorted(before.keys() | now.keys()):
+        then, wanted = before.get(name), now.get(name)
+        if isinstance(then, Mapping) and isinstance(wanted, Mapping):
+            yield from _differences(then, wanted)
+        elif then != wanted and name not in MAY_CHANGE:
+            yield name, (then, wanted)
 
 
 def _corpus(plan: corpus.Plan, folder: Path, workers: int) -> Path:
@@ -117,27 +153,5 @@ def _corpus(plan: corpus.Plan, folder: Path, workers: int) -> Path:
     return path
 
 
-def _facts(card: Card, course: Course, figures: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    return {
-        "card": card.name,
-        **_options(card, course),
-        "settings": dict(card.settings),
-        "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
-        "wall_seconds": round(seconds, 1),
-        **figures,
-    }
-
-
-def _options(card: Card, course: Course) -> dict[str, Any]:
-    """What the examples depend on."""
-    return {
-        "arm": card.arm,
-        "context": card.context,
-        "tasks": {task.name: task.version for task in course.tasks},
-        "levels": list(course.levels),
-        "count": course.count,
-        "shares": dict(course.shares),
-        "names": dict(card.names),
-        "exercises": card.exercises,
-        "seed": course.seed,
-    }
+def _machine() -> str:
+    return f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"

@@ -15,7 +15,7 @@ from aletheia_bench.text import parse
 from aletheia_plugins import Card, Split, Task, UnknownNameError, UsageError, Verdict
 from aletheia_plugins.loading import Plugins
 
-__all__ = ["chosen_tasks", "known_level", "student", "traces", "train", "verify"]
+__all__ = ["chosen_tasks", "course_of", "known_level", "student", "traces", "train", "verify"]
 
 
 def traces(
@@ -107,6 +107,11 @@ def train(
 
 def student(plugins: Plugins, card: Card, out: Path, *, seed: int = 0, workers: int | None = None) -> Card:
     """Train the card's student into `out`."""
+    return teach(card, plugins.backend(card.backend), course_of(plugins, card, seed=seed, workers=workers), out)
+
+
+def course_of(plugins: Plugins, card: Card, *, seed: int = 0, workers: int | None = None) -> Course:
+    """What the card says to train on."""
     if not (card.tasks and card.levels and card.count):
         raise UsageError(f"{card.name} does not say what to train on: give --task, --level and -n.")
     tasks = chosen_tasks(plugins, card.tasks)
@@ -115,8 +120,7 @@ def student(plugins: Plugins, card: Card, out: Path, *, seed: int = 0, workers: 
     known = {f"{name}-{level}" for name, task in plugins.tasks.items() for level in task.levels}
     for name in sorted(set(card.shares) - known):
         raise UnknownNameError("task and level", name, known)
-    course = Course(tasks, card.levels, card.count, seed, workers or cores(), card.shares)
-    return teach(card, plugins.backend(card.backend), course, out)
+    return Course(tasks, card.levels, card.count, seed, workers or cores(), card.shares)
 
 
 def chosen_tasks(plugins: Plugins, chosen: Sequence[str]) -> tuple[Task[Any], ...]:

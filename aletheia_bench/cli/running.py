@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from aletheia_bench import cards, report
-from aletheia_bench.cli.building import chosen_tasks, known_level, student
+from aletheia_bench.cli.building import chosen_tasks, course_of, known_level, student
 from aletheia_bench.cli.options import names
 from aletheia_bench.evaluation import Options, prepare, run as evaluate
 from aletheia_bench.measures import Outcome
 from aletheia_bench.runs import Run, identity
+from aletheia_bench.students import made_from
 from aletheia_plugins import Card, Task, UnknownNameError, UsageError
 from aletheia_plugins.loading import Plugins
 
@@ -84,8 +85,7 @@ def _ready(plugins: Plugins, card: Card, out: Path) -> Card:
     """The card, trained first if it has no weights yet but says what to train on."""
     if cards.verify(card) is not None or not card.tasks:
         return card
-    made_from = [card.settings, card.tasks, card.levels, card.count, card.arm, card.context]
-    trained = out / "students" / f"{card.name}-{identity(made_from)}"
+    trained = out / "students" / f"{card.name}-{identity(made_from(card, course_of(plugins, card)))}"
     if (trained / "training.json").exists():
         return replace(card, weights=trained, sha256=None)
     click.echo(f"{card.name} has no weights yet: training it into {trained}.", err=True)

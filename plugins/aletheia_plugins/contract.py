@@ -108,6 +108,10 @@ class Backend(Protocol):
 class Trainable(Protocol):
     """A back-end that can also train."""
 
+    def check(self, card: Card) -> None:
+        """Raises ModelFileError if no student can be trained with the card's options: before any data is made."""
+        ...
+
     def fit(
         self,
         card: Card,

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from aletheia_bench.cli import main
+from aletheia_bench.corpus import read
 
 CODE = "from aletheia_bench.cli import main; main(prog_name='aletheia-bench')"
 COMMANDS = ("list", "run", "score", "traces", "train", "verify")
@@ -448,3 +449,15 @@ def test_a_malformed_item_stops_a_run_before_it_begins_with_file_and_line(toy, r
     model = f"hf:{trained(folder)}"
     message = said(run("run", "--task", "coloring", "--items", "bad.col", "--model", model), 2)
     assert message.startswith("bad.col:2: ")
+
+
+def test_a_card_that_says_other_data_has_another_student(toy, tmp_path):
+    little = CARD.replace("count = 30", "count = 2").replace("30_000", "300")
+    shared = little.replace("count = 2", 'count = 2\nshares = { "coloring-tiny" = 2 }')
+    for text in (little, shared):
+        (tmp_path / "toy.toml").write_text(text)
+        assert evaluated(tmp_path, "--fresh").exit_code == 0
+    students = sorted((tmp_path / "out" / "students").iterdir())
+    found = [json.loads((path / "training.json").read_text())["shares"] for path in students]
+    assert sorted(found, key=len) == [{}, {"coloring-tiny": 2}]
+    assert sorted(len(list(read(path / "corpus" / "coloring-tiny-backtracking.jsonl"))) for path in students) == [2, 4]

@@ -10,8 +10,9 @@ import pytest
 
 from aletheia_bench.contexts import examples
 from aletheia_bench.corpus import read
-from aletheia_bench.students import Course, train
-from aletheia_plugins import Card, Trainable, UsageError
+from aletheia_bench.locking import alone
+from aletheia_bench.students import Course, made_from, train
+from aletheia_plugins import Card, ModelFileError, Trainable, UsageError
 from aletheia_tasks import Coloring, Sat
 
 
@@ -22,6 +23,10 @@ class Rote:
 
     def open(self, card):
         raise NotImplementedError
+
+    def check(self, card):
+        if "wrong" in card.settings:
+            raise ModelFileError("[wrong] is wrong.")
 
     def fit(self, card, pages, out, *, seed, workers, progress):
         self.pages = pages = pickle.loads(pickle.dumps(pages))  # noqa: S301 (our own)
@@ -143,3 +148,66 @@ def test_a_level_that_no_task_has_is_refused(card, tmp_path):
     with pytest.raises(UsageError) as caught:
         train(card, Rote(), Course((Sat(),), ("huge", "vast"), 3), tmp_path / "out")
     assert str(caught.value) == "toy: no task has a level named huge or vast."
+
+
+def test_a_wrong_recipe_is_found_before_any_data_is_made(tmp_path):
+    with pytest.raises(ModelFileError):
+        train(Card("toy", "rote", tmp_path, settings={"wrong": {}}), Rote(), COURSE, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_exercises_need_folded_contexts(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        train(Card("toy", "rote", tmp_path, context="cumulative", exercises=2), Rote(), COURSE, tmp_path / "out")
+    assert str(caught.value) == "toy has exercises, which need folded contexts: leave them out of its [data]."
+
+
+@pytest.mark.parametrize(
+    ("card_changes", "course_changes", "said"),
+    [
+        ({"exercises": 3}, {}, "exercises 2, not 3"),
+        ({"names": {"x": 9}}, {}, "x None, not 9"),
+        ({"arm": "answer"}, {}, "arm linearized, not answer"),
+        ({"settings": {"training": {"tokens": 9, "clip": 2.0}}}, {}, "clip 1.0, not 2.0"),
+        ({}, {"count": 4}, "count 3, not 4"),
+        ({}, {"shares": {"sat-tiny": 2}}, "sat-tiny None, not 2"),
+        ({}, {"seed": 8}, "seed 7, not 8"),
+        ({}, {"levels": ("tiny",)}, "levels ['tiny', 'huge'], not ['tiny']"),
+    ],
+)
+def test_a_training_goes_on_with_the_same_options_only(card, tmp_path, card_changes, course_changes, said):
+    card = replace(card, exercises=2, settings={"training": {"tokens": 9, "clip": 1.0}})
+    train(card, Rote(), COURSE, tmp_path / "out")
+    with pytest.raises(UsageError) as caught:
+        train(replace(card, **card_changes), Rote(), replace(COURSE, **course_changes), tmp_path / "out")
+    assert str(caught.value) == (f"{tmp_path / 'out'} was begun with {said}: train into another folder, or delete it.")
+
+
+def test_the_token_budget_and_the_order_of_options_may_change(card, tmp_path):
+    train(replace(card, settings={"training": {"tokens": 9, "clip": 1.0}}), Rote(), COURSE, tmp_path / "out")
+    table = {"clip": 1.0, "checkpoint_seconds": 1.0, "tokens": 18}
+    train(replace(card, settings={"training": table}), Rote(), COURSE, tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "training.json").read_text())["settings"]["training"]["tokens"] == 18
+
+
+def test_a_folder_is_for_one_training_at_a_time(card, tmp_path):
+    (tmp_path / "out").mkdir()
+    with alone(tmp_path / "out" / ".lock", UsageError("taken")), pytest.raises(UsageError) as caught:
+        train(card, Rote(), COURSE, tmp_path / "out")
+    assert str(caught.value) == (
+        f"Another training is at work in {tmp_path / 'out'}: wait for it, or use another folder."
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"exercises": 3},
+        {"names": {"x": 9}},
+        {"arm": "answer"},
+        {"context": "cumulative"},
+        {"settings": {"training": {"tokens": 9}}},
+    ],
+)
+def test_what_a_student_is_made_from_is_all_that_its_card_says(card, change):
+    assert made_from(replace(card, **change), COURSE) != made_from(card, COURSE)

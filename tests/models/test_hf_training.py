@@ -93,13 +93,42 @@ def test_a_training_starts_from_the_folder_that_its_card_names(student, other, a
         assert torch.allclose(ours, started, atol=1e-6)
 
 
-def test_weights_of_another_shape_are_no_start(other, tokenizer, architecture, tmp_path):
-    wide = build_student({**architecture, "hidden_size": 64}, tokenizer, seed=0)
-    for folder, cause in ((other, "RuntimeError"), (tmp_path / "nowhere", "FileNotFoundError")):
-        with pytest.raises(ModelFileError) as caught:
-            take_over(wide, tokenizer, folder)
-        message = f"{folder} has no weights that a student of this [architecture] can start from: {cause}: "
-        assert str(caught.value).startswith(message)
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"intermediate_size": 32}, "ValueError: intermediate_size is 64 there and 32 here"),
+        ({"num_hidden_layers": 3}, "ValueError: num_hidden_layers is 2 there and 3 here"),
+        ({"tie_word_embeddings": False}, "ValueError: tie_word_embeddings is True there and False here"),
+    ],
+)
+def test_weights_of_another_shape_are_no_start(other, tokenizer, architecture, change, cause):
+    with pytest.raises(ModelFileError) as caught:
+        take_over(build_student({**architecture, **change}, tokenizer, seed=0), tokenizer, other)
+    message = f"{other} has no weights that a student of this [architecture] can start from: {cause}"
+    assert str(caught.value) == message
+
+
+def test_where_there_are_no_weights_is_no_start(tokenizer, architecture, tmp_path):
+    with pytest.raises(ModelFileError) as caught:
+        take_over(build_student(architecture, tokenizer, seed=0), tokenizer, tmp_path / "nowhere")
+    assert str(caught.value).startswith(f"{tmp_path / 'nowhere'} has no weights that a student of this [architecture]")
+
+
+def test_an_output_layer_of_its_own_is_taken_over_by_word(tokenizer, architecture, tmp_path):
+    untied = {**architecture, "tie_word_embeddings": False}
+    theirs, ours = (build_student(untied, tokenizer, seed=seed) for seed in (1, 2))
+    theirs.save_pretrained(tmp_path)
+    wider = build_tokenizer(["an other word before the others"])
+    wider.save_pretrained(tmp_path)
+    theirs.resize_token_embeddings(len(wider))
+    theirs.save_pretrained(tmp_path)
+    before = ours.lm_head.weight.clone()
+    take_over(ours, tokenizer, tmp_path)
+    words = wider.get_vocab()
+    for word, place in tokenizer.get_vocab().items():
+        assert torch.equal(
+            ours.lm_head.weight[place], theirs.lm_head.weight[words[word]] if word in words else before[place]
+        )
 
 
 # --- learning ---
@@ -154,6 +183,28 @@ def test_hints_and_previews_are_learnt_beside_the_completions(fit, student, toke
         said = model(ids).logits.argmax(-1)[0, 1]
         assert tokenizer.decode([said]) == example.previews[0][1]
     assert {name.split(".")[0] for name, _ in model.named_parameters()} == {"model"}
+
+
+def test_exercises_are_learnt_behind_the_prompt(fit, student, tokenizer):
+    toy = [
+        Example(f"after {w}\n\n", "red\n", exercises=((1, f"pink {said}\n"),))
+        for w, said in (("red", "green"), ("green", "grey"), ("grey", "red"))
+    ]
+    model = student()
+    fit(model, RECIPE, examples=toy)
+    for example in toy:
+        lines = example.exercises[0][1]
+        ids = tokenizer(example.prompt + lines, return_tensors="pt")["input_ids"]
+        given = len(tokenizer(example.prompt + "pink")["input_ids"])
+        assert model(ids).logits.argmax(-1)[0, given - 1 : -1].tolist() == ids[0, given:].tolist()
+
+
+def test_the_vocabulary_has_the_words_of_exercises(architecture, toy, tmp_path):
+    practised = [replace(example, exercises=((1, "about zebra\n"),)) for example in toy * 3]
+    settings = {"training": {"tokens": 60}, "architecture": architecture}
+    card = Card("pupil", "hf", tmp_path / "pupil.toml", settings=settings)
+    HF().fit(card, [practised], tmp_path, seed=2, workers=1, progress=Interrupting())
+    assert " zebra" in HF().open(replace(card, weights=tmp_path)).tokenizer.get_vocab()
 
 
 def test_kinds_and_reasons_are_learnt_after_their_layers(student, tokenizer):
@@ -226,15 +277,36 @@ def test_an_interrupted_training_goes_on_to_the_weights_of_one_that_was_not(fit,
         assert figures[name] == expected[name]
 
 
-def test_a_crash_while_a_checkpoint_is_put_in_its_place_loses_nothing(fit, student, tmp_path):
-    whole = student()
+@pytest.mark.parametrize("moment", ["before the renames", "between them", "after them"])
+def test_a_crash_while_a_checkpoint_is_put_in_its_place_loses_nothing(fit, student, tmp_path, moment):
+    whole, here = student(), tmp_path / "cut"
+    new, old = tmp_path / "cut.new", tmp_path / "cut.old"
     fit(whole, CAREFUL, folder="whole")
     with pytest.raises(KeyboardInterrupt):
         fit(student(), CAREFUL, Interrupting(9), folder="cut")
-    (tmp_path / "cut").rename(tmp_path / "cut.new")  # the old one was deleted, the new one not yet renamed
+    if moment == "before the renames":
+        shutil.copytree(here, new)
+    elif moment == "between them":
+        shutil.copytree(here, old)
+        here.rename(new)
+    else:
+        shutil.copytree(here, old)
+        (old / "state.safetensors").unlink()  # its deletion had begun
     resumed = student(seed=99)
     fit(resumed, CAREFUL, folder="cut")
     assert same(resumed, whole)
+    assert not old.exists()
+
+
+@pytest.mark.parametrize(("name", "content"), [("state.safetensors", b"half"), ("progress.json", b"")])
+def test_a_damaged_checkpoint_is_a_sentence(fit, student, tmp_path, name, content):
+    with pytest.raises(KeyboardInterrupt):
+        fit(student(), CAREFUL, Interrupting(3))
+    (tmp_path / "checkpoint" / name).write_bytes(content)
+    with pytest.raises(ModelFileError) as caught:
+        fit(student(), CAREFUL)
+    assert str(caught.value).startswith(f"The checkpoint in {tmp_path / 'checkpoint'} cannot be read: ")
+    assert str(caught.value).endswith(". Delete it to begin anew.")
 
 
 def test_a_checkpoint_that_was_only_half_written_is_not_used(fit, student, tmp_path):
@@ -284,6 +356,13 @@ def test_the_learning_rate_rises_and_then_falls_to_a_hundredth():
         ({"tokens": 1, "clip": True}, "[training] clip is True, expected a number."),
         ({"tokens": 1, "start": 7}, "[training] start is 7, expected a text."),
         ({"tokens": 1, "optimizer": "sgd"}, "[training] optimizer is 'sgd', expected muon or adamw."),
+        ({"tokens": 0}, "[training] tokens is 0, expected a positive number."),
+        ({"tokens": 1, "learning_rate": float("nan")}, "[training] learning_rate is nan, expected a positive number."),
+        ({"tokens": 1, "tokens_per_batch": -3}, "[training] tokens_per_batch is -3, expected a positive number."),
+        ({"tokens": 1, "beta2": 1.0}, "[training] beta2 is 1.0, expected a number from 0 to less than 1."),
+        ({"tokens": 1, "warmup": -1}, "[training] warmup is -1, expected a number from 0 to less than 1."),
+        ({"tokens": 1, "weight_decay": -1}, "[training] weight_decay is -1, expected 0 or a positive number."),
+        ({"tokens": 1, "hint_layer": -1}, "[training] hint_layer is -1, expected 0 or a positive number."),
         ({"tokens": 1, "learning_rat": 1}, "[training] has no option 'learning_rat'; it takes beta2, "),
     ],
 )
@@ -301,6 +380,32 @@ def test_an_architecture_has_the_options_of_llama_only(tokenizer, architecture):
     with pytest.raises(ModelFileError) as caught:
         build_student({**architecture, "hidden_sise": 32}, tokenizer, seed=0)
     assert str(caught.value) == "[architecture] has no option 'hidden_sise'; it takes those of LlamaConfig."
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"num_attention_heads": 5}, "[architecture] makes no student: "),
+        ({"hidden_size": "wide"}, "[architecture] makes no student: "),
+        ({"hidden_act": "foo"}, "[architecture] makes no student: "),
+        ({"vocab_size": 5}, "[architecture] has no option 'vocab_size'; it takes those of LlamaConfig."),
+        ({"pad_token_id": 1}, "[architecture] has no option 'pad_token_id'; it takes those of LlamaConfig."),
+    ],
+)
+def test_an_architecture_that_makes_no_student_is_a_sentence(architecture, table, said, tmp_path):
+    settings = {"architecture": {**architecture, **table}, "training": {"tokens": 1}}
+    with pytest.raises(ModelFileError) as caught:
+        HF().check(Card("toy", "hf", tmp_path / "toy.toml", settings=settings))
+    assert str(caught.value).startswith(said)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_misspelt_table_of_a_card_is_a_sentence(tmp_path):
+    with pytest.raises(ModelFileError) as caught:
+        HF().check(Card("toy", "hf", tmp_path / "toy.toml", settings={"architectur": {}, "training": {"tokens": 1}}))
+    assert str(caught.value) == (
+        f"{tmp_path / 'toy.toml'}: unknown table [architectur]; known: architecture, training, generation."
+    )
 
 
 def test_parameters_are_counted_once_where_they_are_tied(student, tokenizer):

@@ -11,6 +11,7 @@ from aletheia_plugins import Card, Example, MissingError, Model, ModelFileError,
 
 __all__ = ["HF"]
 
+TABLES = ("architecture", "training", "generation")
 SAMPLE = 30_000
 """Examples whose words make up a new student's vocabulary."""
 
@@ -46,6 +47,17 @@ class HF:
                 f"{card.weights} cannot be loaded: it lacks {len(missing)} tensors, such as {min(missing)}."
             )
         return HFModel(model.to(_device()), tokenizer, batch_size=batch_size)
+
+    def check(self, card: Card) -> None:
+        _require()
+        from aletheia_models.hf.student import configuration
+        from aletheia_models.hf.training import Recipe
+
+        if unknown := card.settings.keys() - TABLES:
+            raise ModelFileError(f"{card.source}: unknown table [{min(unknown)}]; known: {', '.join(TABLES)}.")
+        recipe = Recipe.of(card.settings.get("training", {}))
+        recipe.fits(configuration(card.settings.get("architecture", {})).num_hidden_layers)
+        _batch_size(card)
 
     def fit(
         self,
@@ -99,7 +111,7 @@ def _require() -> None:
         try:
             import_module(package)
         except ImportError as error:
-            raise MissingError(f"hf needs {package}: pip install 'aletheia-bench[hf]'") from error
+            raise MissingError(f"hf needs {error.name or package}: pip install 'aletheia-bench[hf]'") from error
     import transformers
 
     transformers.utils.logging.disable_progress_bar()

@@ -79,6 +79,8 @@ class HFModel:
             for row in rows:
                 row.tokens.clear()
                 row.finish = None
+                if row.random is not None:
+                    row.random.manual_seed(row.request.seed)
             if len(rows) > 1:
                 self._try(rows[: len(rows) // 2])
                 self._try(rows[len(rows) // 2 :])

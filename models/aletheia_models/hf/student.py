@@ -11,26 +11,46 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from aletheia_plugins import ModelFileError
 
-__all__ = ["build_student", "hidden_states", "parameters", "take_over"]
+__all__ = ["build_student", "configuration", "hidden_states", "parameters", "take_over"]
 
-EMBEDDINGS = "model.embed_tokens.weight"
+ROWS = ("model.embed_tokens.weight", "lm_head.weight")
+"""Tensors with a row for each word; tied ones are one."""
+WORDS = {"vocab_size", "bos_token_id", "eos_token_id", "pad_token_id"}
+"""What the tokenizer decides."""
+APART = {*WORDS, "max_position_embeddings", "transformers_version", "dtype", "architectures"}
+"""In what students may differ, one of which starts from the other."""
+
+
+def configuration(architecture: Mapping[str, Any], **words: Any) -> LlamaConfig:
+    """What Llama makes of a card's [architecture], which has its option names; `words` are the tokenizer's.
+
+    Raises ModelFileError if that is no student.
+    """
+    if unknown := set(architecture) - (set(LlamaConfig().to_dict()) - WORDS):
+        raise ModelFileError(f"[architecture] has no option {min(unknown)!r}; it takes those of LlamaConfig.")
+    try:
+        config = LlamaConfig(**{"tie_word_embeddings": True, **architecture}, **words)
+        with torch.device("meta"):  # shapes only
+            table = torch.zeros(1, 2, dtype=torch.long)
+            hidden_states(LlamaForCausalLM(config), table, table, table, ())
+    except Exception as error:
+        cause = " ".join(str(error).split())
+        raise ModelFileError(f"[architecture] makes no student: {type(error).__name__}: {cause}") from error
+    return config
 
 
 def build_student(
     architecture: Mapping[str, Any], tokenizer: PreTrainedTokenizerFast, *, seed: int
 ) -> LlamaForCausalLM:
-    """A freshly initialised student; the table holds LlamaConfig's own option names."""
-    unknown = set(architecture) - set(LlamaConfig().to_dict())
-    if unknown:
-        raise ModelFileError(f"[architecture] has no option {min(unknown)!r}; it takes those of LlamaConfig.")
-    torch.manual_seed(seed)
-    config = LlamaConfig(
+    """A freshly initialised student."""
+    config = configuration(
+        architecture,
         vocab_size=len(tokenizer),
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-        **{"tie_word_embeddings": True, **architecture},
     )
+    torch.manual_seed(seed)
     student = LlamaForCausalLM(config)
     _initialise(student)
     return student
@@ -57,15 +77,19 @@ def take_over(student: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, fol
     Raises ModelFileError if the other one has another shape.
     """
     try:
+        before, after = (c.to_dict() for c in (LlamaConfig.from_pretrained(folder), student.config))
+        if other := sorted(key for key in after.keys() - APART if before.get(key) != after[key]):
+            raise ValueError(f"{other[0]} is {before.get(other[0])} there and {after[other[0]]} here")
         tensors = load_file(folder / "model.safetensors")
         theirs = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
-        embeddings = tensors.pop(EMBEDDINGS)
         ours = student.state_dict()
         shared = [(place, theirs[word]) for word, place in tokenizer.get_vocab().items() if word in theirs]
         to, found = (torch.tensor(places) for places in zip(*shared, strict=True))
         for name, tensor in tensors.items():
-            ours[name].copy_(tensor)
-        ours[EMBEDDINGS][to] = embeddings[found].to(ours[EMBEDDINGS])
+            if name in ROWS:
+                ours[name][to] = tensor[found].to(ours[name])
+            else:
+                ours[name].copy_(tensor)
     except Exception as error:
         raise ModelFileError(
             f"{folder} has no weights that a student of this [architecture] can start from: "

@@ -4,24 +4,21 @@ A plain PyTorch loop rather than transformers' Trainer: benchmarks/ has the comp
 """
 
 import ctypes
-import json
 import math
-import os
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal as OneOf, get_args
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 from transformers import LlamaForCausalLM
 
 from aletheia_models.hf.batches import NONE, REASONS, Batch, Place
+from aletheia_models.hf.checkpoint import resume, save
 from aletheia_models.hf.muon import Muon
 from aletheia_models.hf.replay import Replay
 from aletheia_models.hf.student import hidden_states
@@ -33,9 +30,6 @@ __all__ = ["COMPILED", "Recipe", "half", "keep_memory", "train"]
 COMPILED = 500_000
 """Tokens from which on compiling, which takes a minute, pays."""
 OPTIMIZERS = OneOf["muon", "adamw"]
-MOMENTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
-"""What the optimizers keep of each parameter."""
-
 GIVEN: Mapping[Any, tuple[Any, str]] = {
     int: (int, "a whole number"), float: (int | float, "a number"), str: (str, "a text"),
 }  # fmt: skip
@@ -87,6 +81,8 @@ class Recipe:
                 value, (kind, called) = table[field.name], GIVEN[field.type]
                 if not isinstance(value, kind) or isinstance(value, bool):
                     raise ModelFileError(f"[training] {field.name} is {value!r}, expected {called}.")
+                if kind is not str and (expected := _out_of_range(field.name, value)):
+                    raise ModelFileError(f"[training] {field.name} is {value!r}, expected {expected}.")
         recipe = cls(**table)
         if recipe.optimizer not in get_args(OPTIMIZERS):
             raise ModelFileError(
@@ -94,11 +90,28 @@ class Recipe:
             )
         return recipe
 
+    def fits(self, layers: int) -> None:
+        """Raises ModelFileError if something is due after a layer that a student of so many does not have."""
+        for option in ("hint_layer", "reason_layer"):
+            if getattr(self, option) > layers:
+                raise ModelFileError(
+                    f"[training] {option} is {getattr(self, option)}; the student has {layers} layers."
+                )
+
     def rate(self, tokens: int) -> float:
         """The learning rate after so many tokens."""
         done = tokens / self.tokens
         rise = min(1.0, done / self.warmup) if self.warmup else 1.0
         return self.learning_rate * rise * (0.01 + 0.99 * (1 + math.cos(math.pi * min(done, 1.0))) / 2)
+
+
+def _out_of_range(name: str, value: float) -> str | None:
+    """What is expected of a number instead, if it is out of range."""
+    if name in ("tokens", "tokens_per_batch", "learning_rate", "clip"):
+        return None if 0 < value < math.inf else "a positive number"
+    if name in ("warmup", "beta2"):
+        return None if 0 <= value < 1 else "a number from 0 to less than 1"
+    return None if 0 <= value < math.inf else "0 or a positive number"
 
 
 class Learner(torch.nn.Module):
@@ -184,16 +197,11 @@ def train(
 
     `stream` gives the batches from some place on, without end, each with the place behind it.
     """
-    for option in ("hint_layer", "reason_layer"):
-        if not 0 <= getattr(recipe, option) <= model.config.num_hidden_layers:
-            raise ModelFileError(
-                f"[training] {option} is {getattr(recipe, option)}; "
-                f"the student has {model.config.num_hidden_layers} layers."
-            )
+    recipe.fits(model.config.num_hidden_layers)
     keep_memory()
     learner = Learner(model, recipe, seed)
     optimizers, gradients = _optimizers(learner), _gradients(learner)
-    state = _resume(checkpoint, learner, optimizers)
+    state = _Progress(**resume(checkpoint, learner, optimizers))
     saved = time.monotonic()
     began = saved - state.seconds
     found = stream((state.page, state.taken))
@@ -208,7 +216,7 @@ def train(
         state.seconds = time.monotonic() - began
         progress(min(state.tokens, recipe.tokens), recipe.tokens, loss=state.loss, rate=state.tokens / state.seconds)
         if time.monotonic() - saved > recipe.checkpoint_seconds:
-            _save(checkpoint, learner, optimizers, state)
+            save(checkpoint, learner, optimizers, asdict(state))
             saved = time.monotonic()
     model.eval()
     return {name: figure for name, figure in asdict(state).items() if name not in ("page", "taken")}
@@ -281,46 +289,6 @@ def _gradients(learner: Learner) -> Gradients:
         return total.detach(), loss.detach()
 
     return compute
-
-
-def _save(folder: Path, learner: Learner, optimizers: Sequence[torch.optim.Optimizer], state: _Progress) -> None:
-    """Write a checkpoint beside the old one, then put it in its place: a crash leaves one that is whole."""
-    new = folder.with_name(folder.name + ".new")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    tensors = {name: tensor.detach().contiguous() for name, tensor in learner.named_parameters()}
-    names = {id(p): name for name, p in learner.named_parameters()}
-    for parameter, moments in chain.from_iterable(optimizer.state.items() for optimizer in optimizers):
-        for key, value in moments.items():
-            tensors[f"{key}.{names[id(parameter)]}"] = value.contiguous()
-    save_file(tensors, new / "state.safetensors")
-    (new / "config.json").write_text(learner.student.config.to_json_string())
-    (new / "progress.json").write_text(json.dumps(asdict(state)))
-    with (new / "state.safetensors").open("rb+") as file:
-        os.fsync(file.fileno())
-    shutil.rmtree(folder, ignore_errors=True)
-    new.rename(folder)
-
-
-def _resume(folder: Path, learner: Learner, optimizers: Sequence[torch.optim.Optimizer]) -> _Progress:
-    source = next((f for f in (folder, folder.with_name(folder.name + ".new")) if (f / "progress.json").exists()), None)
-    if source is None:
-        return _Progress()
-    if (source / "config.json").read_text() != learner.student.config.to_json_string():
-        raise ModelFileError(
-            f"The checkpoint in {source} belongs to another student: train into another folder, or delete it."
-        )
-    tensors = load_file(source / "state.safetensors")
-    with torch.no_grad():
-        for name, parameter in learner.named_parameters():
-            parameter.copy_(tensors[name])
-    names = {id(p): name for name, p in learner.named_parameters()}
-    for optimizer in optimizers:
-        for parameter in chain.from_iterable(group["params"] for group in optimizer.param_groups):
-            kept = {key: tensors.get(f"{key}.{names[id(parameter)]}") for key in MOMENTS}
-            found = {key: moment for key, moment in kept.items() if moment is not None}
-            optimizer.state[parameter] = {key: moment.to(parameter.device) for key, moment in found.items()}
-    return _Progress(**json.loads((source / "progress.json").read_text()))
 
 
 def keep_memory() -> None:

@@ -1,0 +1,103 @@
+"""Keeps what a training needs to go on. Knows files, modules and optimizers; not what is learnt, or how.
+
+A checkpoint is a folder: state.safetensors (parameters, and what the optimizers keep of each), the student's
+config.json and progress.json.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel
+
+from aletheia_plugins import ModelFileError
+
+__all__ = ["resume", "save"]
+
+MOMENTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
+"""What the optimizers keep of each parameter."""
+
+
+class Learner(Protocol):
+    """A module with a student in it."""
+
+    @property
+    def student(self) -> PreTrainedModel: ...
+
+    def named_parameters(self) -> Any: ...
+
+
+def save(
+    folder: Path, learner: Learner, optimizers: Sequence[torch.optim.Optimizer], progress: Mapping[str, Any]
+) -> None:
+    """Write a checkpoint beside the old one, then put it in its place: a crash at any time leaves one that is whole.
+
+    Raises ModelFileError if there is no room for it.
+    """
+    new, old = _beside(folder)
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    tensors = {name: tensor.detach().contiguous() for name, tensor in learner.named_parameters()}
+    names = {id(p): name for name, p in learner.named_parameters()}
+    for parameter, moments in chain.from_iterable(optimizer.state.items() for optimizer in optimizers):
+        for key, value in moments.items():
+            tensors[f"{key}.{names[id(parameter)]}"] = value.contiguous()
+    try:
+        save_file(tensors, new / "state.safetensors")
+    except SafetensorError as error:
+        raise ModelFileError(f"{new} cannot be written: {error}. Make room, and call again: it goes on.") from error
+    (new / "config.json").write_text(learner.student.config.to_json_string())
+    (new / "progress.json").write_text(json.dumps(progress))
+    for path in new.iterdir():
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def resume(folder: Path, learner: Learner, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Any]:
+    """Put the learner and its optimizers into the state of the checkpoint; returns its progress, {} if there is none.
+
+    Raises ModelFileError if it is damaged, or of another student.
+    """
+    new, old = _beside(folder)
+    if not folder.exists() and old.exists():  # a crash between two renames: the new one is whole
+        new.rename(folder)
+    if not folder.exists():
+        return {}
+    try:
+        tensors = load_file(folder / "state.safetensors")
+        config = (folder / "config.json").read_text()
+        progress: dict[str, Any] = json.loads((folder / "progress.json").read_text())
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelFileError(f"The checkpoint in {folder} cannot be read: {error}. Delete it to begin anew.") from error
+    parameters = dict(learner.named_parameters())
+    if config != learner.student.config.to_json_string() or parameters.keys() - tensors.keys():
+        raise ModelFileError(
+            f"The checkpoint in {folder} belongs to another student: train into another folder, or delete it."
+        )
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(tensors[name])
+    names = {id(p): name for name, p in parameters.items()}
+    for optimizer in optimizers:
+        for parameter in chain.from_iterable(group["params"] for group in optimizer.param_groups):
+            kept = {key: tensors.get(f"{key}.{names[id(parameter)]}") for key in MOMENTS}
+            found = {key: moment for key, moment in kept.items() if moment is not None}
+            optimizer.state[parameter] = {key: moment.to(parameter.device) for key, moment in found.items()}
+    return progress
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    """Where a checkpoint is before it comes to its place, and after it has left it."""
+    return folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
