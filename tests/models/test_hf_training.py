@@ -207,6 +207,22 @@ def test_the_vocabulary_has_the_words_of_exercises(architecture, toy, tmp_path):
     assert " zebra" in HF().open(replace(card, weights=tmp_path)).tokenizer.get_vocab()
 
 
+def test_rare_kinds_count_for_more(tokenizer, student):
+    """Each word with the root of its number: of one conflict among nine implications, a quarter of the loss."""
+    learner = Learner(student(), Recipe(tokens=1, hint_weight=1.0, exercise_weight=0.0), 0)
+    words = torch.tensor([[tokenizer.convert_tokens_to_ids(w)] for w in (" green", *[" red"] * 9)])
+    rare, often = (learner.losses(_hinted(words[part], torch.arange(10)[part])) for part in (slice(0, 1), slice(1, 10)))
+    both = learner.losses(_hinted(words, torch.arange(10)))
+    assert both[0].item() == pytest.approx(rare[0].item() / 4 + often[0].item() * 3 / 4, rel=1e-5)
+
+
+def _hinted(words, at):
+    """The tables of a row of ten words of a prompt, with hints only."""
+    ids, parts, places = torch.arange(10)[None], torch.zeros(1, 10, dtype=torch.long), torch.arange(10)[None]
+    none = torch.zeros(0, dtype=torch.long), torch.zeros(0, 1, dtype=torch.long)
+    return [ids, parts, places, *none, *none, at, words, *none, *none]
+
+
 def test_kinds_and_reasons_are_learnt_after_their_layers(student, tokenizer):
     """Read off with the learner's own output layers: kinds after layer 2, reasons after layer 1."""
     kinds = {" red": " green", " blue": " grey", " grey": " red"}
