@@ -125,24 +125,22 @@ def _go_on(card: Card, course: Course, out: Path) -> None:
     path = out / "corpus" / "options.json"
     if path.exists():
         begun = json.loads(path.read_text(encoding="utf-8"))
-        for name, (before, now) in _differences(begun, wanted):
-            raise UsageError(
-                f"{out} was begun with {name} {before}, not {now}: train into another folder, or delete it."
-            )
+        if other := next(_differences(begun, wanted), None):
+            raise UsageError(f"{out} was begun with {other}: train into another folder, or delete it.")
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     new.write_text(json.dumps(wanted), encoding="utf-8")
     new.replace(path)
 
 
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     """The options, in tables of tables, that are not equal: name, and both values."""
     for name in sorted(before.keys() | now.keys()):
         then, wanted = before.get(name), now.get(name)
         if isinstance(then, Mapping) and isinstance(wanted, Mapping):
             yield from _differences(then, wanted)
         elif then != wanted and name not in MAY_CHANGE:
-            yield name, (then, wanted)
+            yield f"{name} {then}, not {wanted}"
 
 
 def _corpus(plan: corpus.Plan, folder: Path, workers: int) -> Path:

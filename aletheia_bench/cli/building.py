@@ -118,8 +118,8 @@ def course_of(plugins: Plugins, card: Card, *, seed: int = 0, workers: int | Non
     if not any(level in task.levels for task in tasks for level in card.levels):
         raise UnknownNameError("level", ",".join(card.levels), {level for task in tasks for level in task.levels})
     known = {f"{name}-{level}" for name, task in plugins.tasks.items() for level in task.levels}
-    for name in sorted(set(card.shares) - known):
-        raise UnknownNameError("task and level", name, known)
+    if unknown := card.shares.keys() - known:
+        raise UnknownNameError("task and level", min(unknown), known)
     return Course(tasks, card.levels, card.count, seed, workers or cores(), card.shares)
 
 
