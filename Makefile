@@ -81,4 +81,6 @@ clean: ## remove what was built; the environment and the runs stay
 
 .venv/.dev: .venv/.run
 	$(PIP) --group dev
+	@echo "llama.cpp is compiled the first time: about 7 minutes on 2 cores."
+	$(PIP) --editable '.[all]' || echo "llama.cpp cannot be compiled here, so what needs it is not tested."
 	@touch $@

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from aletheia_bench.arms import arm
-from aletheia_plugins import Card, ContextKind, MissingError, ModelFileError, UnknownNameError, UsageError
+from aletheia_plugins import Card, ContextKind, Describing, MissingError, ModelFileError, UnknownNameError, UsageError
 from aletheia_plugins.loading import Plugins
 
 __all__ = ["digest", "find", "override", "read", "verify"]
@@ -44,12 +44,13 @@ def find(plugins: Plugins, spec: str) -> Card:
     backend, colon, where = spec.partition(":")
     if not colon:
         raise UnknownNameError("model", spec, plugins.cards)
-    plugins.backend(backend)
+    opener = plugins.backend(backend)
     path = Path(where)
     if not path.exists():
         raise MissingError(f"{spec}: there is no {path}; expected a folder or file of weights.")
     safe = re.sub(r"[^A-Za-z0-9.-]+", "-", where).strip("-.")
-    return Card(f"{backend}-{safe}", backend, path, weights=path)
+    said = _sound(path, opener.about(path)) if isinstance(opener, Describing) else {}
+    return Card(f"{backend}-{safe}", backend, path, weights=path, **said)
 
 
 def read(path: Path) -> Card:
@@ -69,11 +70,8 @@ def read(path: Path) -> Card:
         raise ModelFileError(
             f"{path}: name is {plain['name']!r}, expected lower-case letters, digits, dots and hyphens."
         )
-    if plain.get("context", "folded") not in get_args(ContextKind):
-        raise ModelFileError(f"{path}: context is {plain['context']!r}, expected {' or '.join(get_args(ContextKind))}.")
-    arm(plain.get("arm", "backtracking"))
     return Card(
-        **plain,
+        **_sound(path, plain),
         source=path,
         weights=path.parent / weights["path"] if "path" in weights else None,
         sha256=weights.get("sha256"),
@@ -88,7 +86,10 @@ def read(path: Path) -> Card:
 
 
 def override(card: Card, options: Iterable[str]) -> Card:
-    """The card with other options of its back-end, each written TABLE.OPTION=VALUE, the value as in TOML or a word."""
+    """The card with other options of its back-end, each written TABLE.OPTION=VALUE, the value as in TOML or a word.
+
+    Which tables and options there are, the back-end knows.
+    """
     settings = {name: dict(table) for name, table in card.settings.items()}
     for option in options:
         place, equals, value = option.partition("=")
@@ -97,13 +98,20 @@ def override(card: Card, options: Iterable[str]) -> Card:
             raise UsageError(
                 f"{option!r} is no option of a card; expected TABLE.OPTION=VALUE: training.tokens=1000000."
             )
-        if table not in settings:
-            raise UnknownNameError(f"table of {card.name}", table, settings)
+        options_of = settings.setdefault(table, {})
         try:
-            settings[table][name] = tomllib.loads(f"value = {value}")["value"]
+            options_of[name] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
-            settings[table][name] = value
+            options_of[name] = value
     return replace(card, settings=settings)
+
+
+def _sound(path: Path, plain: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same, if context and arm are known ones."""
+    if plain.get("context", "folded") not in get_args(ContextKind):
+        raise ModelFileError(f"{path}: context is {plain['context']!r}, expected {' or '.join(get_args(ContextKind))}.")
+    arm(plain.get("arm", "backtracking"))
+    return plain
 
 
 def _check(path: Path, part: Any, known: Mapping[str, type], where: str) -> None:

@@ -7,6 +7,7 @@ side by side and the model's slots stay busy.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
+from math import inf
 from typing import Literal as OneOf, TypedDict
 
 from aletheia_bench.contexts import Context, context
@@ -43,6 +44,8 @@ class Limits:
     max_tokens: int
     temperature: float = 0.0
     seed: int = 0
+    seconds: float = inf
+    """As its completions count them: an item's share of the machine's time."""
 
 
 @dataclass(slots=True)
@@ -64,8 +67,9 @@ class _Episode:
         """The next turn. Its seed depends on item, epoch and turn alone, so that a resumed run draws the same."""
         name = f"{self.item.id}/{self.epoch}"
         seed = blake2b(f"{limits.seed}/{name}/{self.turns}".encode(), digest_size=7).digest()
-        left = limits.max_tokens - self.tokens
-        return Request(name, self.context.prompt, (), left, limits.temperature, int.from_bytes(seed, "big"))
+        number = int.from_bytes(seed, "big")
+        tokens, seconds = limits.max_tokens - self.tokens, limits.seconds - self.seconds
+        return Request(name, self.context.prompt, (), tokens, limits.temperature, number, seconds)
 
     def take(self, completion: Completion, limits: Limits) -> None:
         """Add a turn, line by line; what stands after an answer is dropped. An answer that was cut off is none."""

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib.metadata import version
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class Options:
     context: ContextKind
     max_tokens: int
     temperature: float
+    max_seconds: float | None = None
     items: str = ""
     """A file or folder of problems instead of generated ones."""
 
@@ -54,7 +56,7 @@ def run(
         done = {(sample["id"], sample["epoch"]) for sample in directory.samples()}
         tries = [(item, epoch) for item in items for epoch in range(options.epochs)]
         todo = [(item, epoch) for item, epoch in tries if (item.id, epoch) not in done]
-        limits = Limits(options.max_tokens, options.temperature, options.seed)
+        limits = Limits(options.max_tokens, options.temperature, options.seed, options.max_seconds or inf)
         with progress(f"{card.name} on {task.name}-{options.level}") as show:
             for count, sample in enumerate(evaluate(model, todo, options.context, limits), len(done) + 1):
                 directory.append(sample)
@@ -84,7 +86,7 @@ def _digest(items: Sequence[Item]) -> str:
 def _config(options: Options, card: Card, model: Model, plugins: Plugins, hashes: Mapping[str, str]) -> dict[str, Any]:
     chosen = asdict(options) | {"model": _spec(card, plugins)}
     return {
-        "run": {key: value for key, value in chosen.items() if value != ""},
+        "run": {key: value for key, value in chosen.items() if value not in ("", None)},
         "card": {"name": card.name, "backend": card.backend, "arm": card.arm, "context": card.context},
         "hashes": {key: value for key, value in hashes.items() if value},
         "versions": {

@@ -8,14 +8,14 @@ from typing import Any
 import click
 
 from aletheia_bench import cards, corpus, proof as proofs
-from aletheia_bench.cli.options import cores, names
+from aletheia_bench.cli.options import cores, names, spelling
 from aletheia_bench.progress import progress
 from aletheia_bench.students import Course, train as teach
 from aletheia_bench.text import parse
-from aletheia_plugins import Card, Split, Task, UnknownNameError, UsageError, Verdict
+from aletheia_plugins import Card, Exporter, Split, Task, UnknownNameError, UsageError, Verdict
 from aletheia_plugins.loading import Plugins
 
-__all__ = ["chosen_tasks", "course_of", "known_level", "student", "traces", "train", "verify"]
+__all__ = ["chosen_tasks", "course_of", "export", "known_level", "student", "traces", "train", "verify"]
 
 
 def traces(
@@ -103,6 +103,19 @@ def train(
     )
     trained = student(plugins, card, out, seed=seed, workers=workers)
     click.echo(f"{trained.weights}: SHA-256 {cards.digest(out)}")
+
+
+def export(plugins: Plugins, *, model: str, form: str, quant: str, out: Path) -> None:
+    card = cards.find(plugins, model)
+    cards.verify(card)
+    backend = plugins.backend(form)
+    if not isinstance(backend, Exporter):
+        raise UsageError(f"The back-end {form!r} writes no files; choose another --format.")
+    if spelling(quant) not in map(spelling, backend.quants):
+        raise UnknownNameError(f"precision of {form}", quant, backend.quants)
+    types = backend.export(card, out, quant=quant.lower().replace("-", "_"))
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(types.items()))
+    click.echo(f"{out}: {out.stat().st_size:,} bytes; tensors: {counts}.")
 
 
 def student(plugins: Plugins, card: Card, out: Path, *, seed: int = 0, workers: int | None = None) -> Card:

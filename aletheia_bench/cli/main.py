@@ -23,6 +23,8 @@ TASKS = option("--task", "--tasks", "tasks", type=Names(), multiple=True, requir
 LEVELS = option("--level", "--levels", "levels", type=Names(), multiple=True, default=["tiny"], help="Level or levels.")
 SEED = option("--seed", type=int, default=0, help="Seed of the problems and of sampling.")
 WORKERS = option("--workers", type=click.IntRange(1), default=cores, show_default="all cores", help="Processes.")
+OVERRIDES = option("-M", "--set", "overrides", multiple=True, metavar="TABLE.OPTION=VALUE",
+                   help="Another value in a table of the card, such as generation.batch_size=8.")  # fmt: skip
 CONTEXTS = click.Choice(get_args(ContextKind))
 
 
@@ -95,13 +97,18 @@ def _defaults(config: Path) -> dict[str, Any]:
 @main.command()
 @TASKS
 @LEVELS
-@option("--model", default="aletheia-tiny", help="A card's name, a card file, or hf:FOLDER.")
+@option("--model", default="aletheia-tiny", help="A card's name, a card file, hf:FOLDER or gguf:FILE.")
+@option("--backend", default=None, help="The back-end that runs the model.  [default: the card's]")
+@OVERRIDES
 @option("--limit", type=click.IntRange(1), default=100, help="Problems of each task and level.")
 @option("--arm", default=None, help="Evaluate the student of this arm: the card itself or its control.")
 @option("--context", type=CONTEXTS, default=None, help="What the model reads at each turn.  [default: the card's]")
 @SEED
 @option("--epochs", type=click.IntRange(1), default=1, help="Times that each problem is tried.")
 @option("--max-tokens", type=click.IntRange(1), default=None, help="Tokens for one problem.  [default: the card's]")
+@option(
+    "--max-seconds", type=click.FloatRange(0, min_open=True), help="The machine's time for one problem.  [default: any]"
+)
 @option("--temperature", type=click.FloatRange(0), default=0.0, help="0 is greedy.")
 @option("--items", type=click.Path(exists=True, path_type=Path), help="A file or folder of problems to solve instead.")
 @option("--control/--no-control", default=True, help="Also run the card's control student.")
@@ -153,8 +160,7 @@ def verify(ctx: click.Context, /, files: tuple[Path, ...]) -> None:
 @option("--level", "--levels", "levels", type=Names(), multiple=True, help="Level or levels.  [default: the card's]")
 @option("--arm", default=None, help="What the student sees of each trace.  [default: the card's]")
 @option("-n", "--count", type=click.IntRange(1), default=None, help="Problems of each.  [default: the card's]")
-@option("-M", "--set", "overrides", multiple=True, metavar="TABLE.OPTION=VALUE",
-        help="Another value in a table of the card, such as training.tokens=1000000.")  # fmt: skip
+@OVERRIDES
 @option("-o", "--out", type=folder(), required=True, help="Where the weights land.")
 @SEED
 @WORKERS
@@ -164,6 +170,19 @@ def train(plugins: Callable[[], "Plugins"], /, **options: Any) -> None:
     from aletheia_bench.cli import building
 
     building.train(plugins(), **options)
+
+
+@main.command()
+@option("--model", required=True, help="A card's name, a card file, or hf:FOLDER.")
+@option("--format", "form", default="gguf", show_default=True, help="The back-end whose files are written.")
+@option("--quant", default="q8_0", show_default=True, help="Their precision: f32, f16, q8_0, q4_k_m ...")
+@option("-o", "--out", type=file(), required=True, help="The file.")
+@click.pass_obj
+def export(plugins: Callable[[], "Plugins"], /, **options: Any) -> None:
+    """Write a trained model for another back-end."""
+    from aletheia_bench.cli import building
+
+    building.export(plugins(), **options)
 
 
 @main.command()

@@ -29,6 +29,8 @@ def run(
     model: str,
     arm: str | None,
     control: bool,
+    backend: str | None,
+    overrides: Sequence[str],
     fail_on_error: float,
     out: Path,
     fresh: bool,
@@ -37,11 +39,14 @@ def run(
     """Run every card on every task and level and print the tables; whether too many items ended in an error."""
     work = list(_work(chosen_tasks(plugins, names(tasks)), names(levels), options["items"]))
     students = _students(plugins, model, arm, control=control)
+    if backend:
+        plugins.backend(backend)
     given = {key: options[key] for key in ("seed", "limit")}
     items = [prepare(task, level, **given, path=options["items"]) for task, level in work]
     results = []
     for card in students:
-        ready = _ready(plugins, card, out)
+        ready = _ready(plugins, cards.override(card, overrides), out)
+        ready = replace(ready, backend=backend or ready.backend)
         with closing(plugins.backend(ready.backend).open(ready)) as loaded:
             for (task, level), problems in zip(work, items, strict=True):
                 chosen = _options(ready, task, level, options)
@@ -103,6 +108,7 @@ def _options(card: Card, task: Task[Any], level: str, options: dict[str, Any]) -
         context=options["context"] or card.context,
         max_tokens=options["max_tokens"] or card.max_tokens,
         temperature=options["temperature"],
+        max_seconds=options["max_seconds"],
         items=str(options["items"] or ""),
     )
 

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from aletheia_models.gguf import GGUF
 from aletheia_models.hf import HF
 from aletheia_plugins import Backend, hookimpl
 
 
 @hookimpl
 def aletheia_backends() -> Sequence[type[Backend]]:
-    return [HF]
+    return [GGUF, HF]
 
 
 @hookimpl

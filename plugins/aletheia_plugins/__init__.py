@@ -1,6 +1,17 @@
 """The contract between the harness and its plugins. Imports no solver, no torch, and none of the other packages."""
 
-from aletheia_plugins.contract import Backend, Model, Progress, Split, Task, Trainable, belongs, generator
+from aletheia_plugins.contract import (
+    Backend,
+    Describing,
+    Exporter,
+    Model,
+    Progress,
+    Split,
+    Task,
+    Trainable,
+    belongs,
+    generator,
+)
 from aletheia_plugins.errors import (
     AletheiaError,
     CorpusError,
@@ -61,8 +72,10 @@ __all__ = [
     "ContextKind",
     "CorpusError",
     "Decide",
+    "Describing",
     "Domains",
     "Example",
+    "Exporter",
     "Imply",
     "Literal",
     "MissingError",

@@ -8,7 +8,18 @@ from typing import Any, ClassVar, Literal as OneOf, Protocol, TypeVar, runtime_c
 
 from aletheia_plugins.values import CSP, Assignment, Card, Completion, Domains, Example, Request, Solution
 
-__all__ = ["Backend", "Model", "Progress", "Split", "Task", "Trainable", "belongs", "generator"]
+__all__ = [
+    "Backend",
+    "Describing",
+    "Exporter",
+    "Model",
+    "Progress",
+    "Split",
+    "Task",
+    "Trainable",
+    "belongs",
+    "generator",
+]
 
 Split = OneOf["train", "test"]
 
@@ -126,6 +137,30 @@ class Trainable(Protocol):
 
         `pages` can be pickled, and read in any order: with `workers` > 1, other processes may prepare what comes next.
         Continues from a checkpoint in `out`. Returns what a model card should say: steps, tokens, seconds, loss.
+        """
+        ...
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """A back-end whose weights may say how they are to be read, so that they need no card."""
+
+    def about(self, weights: Path) -> Mapping[str, Any]:
+        """Those of the card's `context`, `arm` and `max_tokens` that the weights name."""
+        ...
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """A back-end that can also write its own format from a folder in Hugging Face's."""
+
+    quants: ClassVar[tuple[str, ...]]
+    """Names of the precisions that it writes."""
+
+    def export(self, card: Card, out: Path, *, quant: str) -> Mapping[str, int]:
+        """Write the card's weights as one file; returns how many tensors it has of each type.
+
+        Raises ModelFileError if the format has no place for such a model, MissingError without weights.
         """
         ...
 

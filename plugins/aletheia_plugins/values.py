@@ -4,6 +4,7 @@ Knows nothing of text, search, files or models. Everything is frozen and slotted
 """
 
 import enum
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -252,7 +253,10 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Continue `prompt` until a text in `stop` was written (and is included), the model ends, or `max_tokens`."""
+    """Continue `prompt` until a text in `stop` was written (and is included), the model ends, or `max_tokens`.
+
+    `seconds` that its completion may take, as the completion counts them.
+    """
 
     id: str
     prompt: str
@@ -260,6 +264,7 @@ class Request:
     max_tokens: int
     temperature: float = 0.0
     seed: int = 0
+    seconds: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,6 +244,6 @@ def test_an_option_that_names_no_table_and_value_is_refused(card, option):
     )
 
 
-def test_a_table_that_the_card_does_not_have_is_refused(card):
-    with pytest.raises(UnknownNameError, match=r"'architectur'.*architecture"):
-        override(read(card(WHOLE)), ["architectur.hidden_size=64"])
+def test_a_table_that_the_card_does_not_have_begins_with_its_first_option(card):
+    after = override(read(card(WHOLE)), ["generation.batch_size=64"])
+    assert after.settings == {"architecture": {"hidden_size": 32}, "generation": {"batch_size": 64}}

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import tomllib
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from aletheia_bench.cli import main
 from aletheia_bench.corpus import read
 
 CODE = "from aletheia_bench.cli import main; main(prog_name='aletheia-bench')"
-COMMANDS = ("list", "run", "score", "traces", "train", "verify")
+COMMANDS = ("export", "list", "run", "score", "traces", "train", "verify")
 HF_NOWHERE = ("--model", "hf:/nowhere")
 """A model that is looked for after everything else was understood."""
 
@@ -89,7 +90,10 @@ def test_version_is_that_of_the_distribution(run):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["rum"], "There is no command 'rum'. Did you mean run? Known: list, run, score, traces, train, verify."),
+        (
+            ["rum"],
+            "There is no command 'rum'. Did you mean run? Known: export, list, run, score, traces, train, verify.",
+        ),
         (["run", "--task", "sta"], "There is no task 'sta'. Did you mean sat? Known: coloring, sat, sudoku."),
         (
             ["run", "--task", "sat", "--level", "tinny"],
@@ -106,6 +110,7 @@ def test_version_is_that_of_the_distribution(run):
             "There is no arm 'answr'. Did you mean answer? Known: answer, backtracking, linearized.",
         ),
         (["train", "--model", "aletheia-tiny", "-o", "x", "--level", "huge"], "There is no level 'huge'. "),
+        (["export", "--model", "aletheia-tiny", "--quant", "q8", "-o", "x"], "There is no precision of gguf 'q8'. Did"),
         (["list", "modles"], "Invalid value for '{tasks|models|plugins}': 'modles' is not one of "),
         (["run", "--tsak", "sat"], "No such option"),
     ],
@@ -461,3 +466,21 @@ def test_a_card_that_says_other_data_has_another_student(toy, tmp_path):
     found = [json.loads((path / "training.json").read_text())["shares"] for path in students]
     assert sorted(found, key=len) == [{}, {"coloring-tiny": 2}]
     assert sorted(len(list(read(path / "corpus" / "coloring-tiny-backtracking.jsonl"))) for path in students) == [2, 4]
+
+
+def test_a_back_end_that_writes_no_files_is_said(run):
+    done = run("export", "--model", "aletheia-tiny", "--format", "hf", "-o", "x")
+    assert said(done, 2) == "The back-end 'hf' writes no files; choose another --format."
+
+
+def test_a_student_goes_from_its_folder_to_a_file_to_a_run(run, tmp_path):
+    pytest.importorskip("llama_cpp", exc_type=ImportError)
+    file = tmp_path / "tiny.gguf"
+    assert run("export", "--model", "aletheia-tiny", "--quant", "q8-0", "-o", str(file)).exit_code == 0
+    done = run("run", "--task", "sat", "--model", f"gguf:{file}", "--limit", "3", "-o", str(tmp_path / "runs"))
+    assert done.exit_code == 0
+    (config,) = (tmp_path / "runs").glob("*/*/config.toml")
+    content = tomllib.loads(config.read_text())
+    assert content["card"] | {"name": ""} == {"name": "", "backend": "gguf", "arm": "backtracking", "context": "folded"}
+    assert content["model"]["llama-cpp-python"]
+    assert content["hashes"]["weights"] == sha256(file.read_bytes()).hexdigest()

@@ -153,6 +153,13 @@ def test_a_playback_cut_off_by_the_budget_is_truncated_in_the_middle():
     assert text.startswith(sample["completion"])
 
 
+def test_a_turn_is_given_the_seconds_that_are_left():
+    lines = iter(["state: -\n", "decide x1=1\n", "answer: UNSAT\n"])
+    model = Toy(lambda r: Completion(r.id, next(lines), (1,), 1, "stop", 0.5))
+    one(model, "folded", Limits(99, seconds=2.0))
+    assert [request.seconds for request in model.asked] == [2.0, 1.5, 1.0]
+
+
 @pytest.mark.parametrize("finish", ["length", "timeout", "error"])
 def test_an_answer_that_was_cut_off_is_none(finish):
     sample = one(says("state: -\nanswer: SAT x1=1 x2", finish))

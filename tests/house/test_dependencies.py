@@ -21,7 +21,8 @@ def imported(sources) -> set[str]:
 @pytest.fixture(scope="module")
 def declared(root) -> set[str]:
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    lines = project["dependencies"] + project["optional-dependencies"]["hf"]
+    extras = project["optional-dependencies"]
+    lines = project["dependencies"] + [line for name in ("hf", "gguf") for line in extras[name]]
     return {canonicalize_name(Requirement(line).name) for line in lines}
 
 

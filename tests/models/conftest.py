@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from aletheia_plugins import Example
+from aletheia_plugins import Card, Example
 
 if find_spec("torch") is None:  # without the extra [hf]
-    collect_ignore_glob = ["test_hf_*.py"]
+    collect_ignore_glob = ["test_hf_*.py", "test_generation.py"]
 
 COLOURS = ("red", "green", "blue", "grey", "pink", "black", "white", "brown")
 TOY = [Example(f"after {word} comes\n", f"{after}\n") for word, after in pairwise(COLOURS)]
@@ -50,3 +50,15 @@ def student(tokenizer):
         return build_student({**ARCHITECTURE, **other}, tokenizer, seed=seed)
 
     return make
+
+
+@pytest.fixture
+def toy_file(student, tokenizer, tmp_path):
+    """The same student as a GGUF file."""
+    from aletheia_models.gguf import GGUF
+
+    folder = tmp_path / "toy"
+    student().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    GGUF().export(Card("toy", "hf", folder, weights=folder), tmp_path / "toy.gguf", quant="f32")
+    return tmp_path / "toy.gguf"

@@ -1,5 +1,6 @@
 """The `hf` back-end: opens and trains cards with torch and transformers, which it imports only when it is used."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
@@ -7,11 +8,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, ClassVar
 
+from aletheia_models.tables import check_tables
 from aletheia_plugins import Card, Example, MissingError, Model, ModelFileError, Progress
 
 __all__ = ["HF"]
 
-TABLES = ("architecture", "training", "generation")
 SAMPLE = 30_000
 """Examples whose words make up a new student's vocabulary."""
 
@@ -32,6 +33,7 @@ class HF:
 
         from aletheia_models.hf.generation import HFModel
 
+        check_tables(card)
         batch_size = _batch_size(card)
         safely = {"local_files_only": True, "trust_remote_code": False}
         try:
@@ -48,13 +50,23 @@ class HF:
             )
         return HFModel(model.to(_device()), tokenizer, batch_size=batch_size)
 
+    def about(self, weights: Path) -> Mapping[str, Any]:
+        """What a training wrote beside the weights."""
+        path = weights / "training.json"
+        if not path.exists():
+            return {}
+        try:
+            said = json.loads(path.read_text(encoding="utf-8"))
+            return {name: str(said[name]) for name in ("context", "arm")}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelFileError(f"{path} is not what a training writes ({error!r}): mend or delete it.") from error
+
     def check(self, card: Card) -> None:
         _require()
         from aletheia_models.hf.student import configuration
         from aletheia_models.hf.training import Recipe
 
-        if unknown := card.settings.keys() - TABLES:
-            raise ModelFileError(f"{card.source}: unknown table [{min(unknown)}]; known: {', '.join(TABLES)}.")
+        check_tables(card)
         recipe = Recipe.of(card.settings.get("training", {}))
         recipe.fits(configuration(card.settings.get("architecture", {})).num_hidden_layers)
         _batch_size(card)

@@ -23,7 +23,7 @@ class _Row:
     prompt: list[int]
     tokens: list[int] = field(default_factory=list)
     random: torch.Generator | None = None
-    finish: OneOf["stop", "length", "error"] | None = None
+    finish: OneOf["stop", "length", "timeout", "error"] | None = None
     error: str = ""
 
 
@@ -96,12 +96,16 @@ class HFModel:
         mask = torch.tensor([[0] * (width - len(r.prompt)) + [1] * len(r.prompt) for r in rows], device=ids.device)
         cache = DynamicCache(config=self.model.config)
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        began, share = time.monotonic(), len(rows)
         while rows:
             out = self.model(
                 input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1
             )
             chosen = self._choose(out.logits[:, -1].float(), rows)
-            keep = [i for i, (row, token) in enumerate(zip(rows, chosen, strict=True)) if self._goes_on(row, token)]
+            spent = (time.monotonic() - began) / share
+            keep = [
+                i for i, (row, token) in enumerate(zip(rows, chosen, strict=True)) if self._goes_on(row, token, spent)
+            ]
             if len(keep) < len(rows):
                 rows = [rows[i] for i in keep]
                 index = torch.tensor(keep, dtype=torch.long, device=ids.device)
@@ -119,12 +123,14 @@ class HFModel:
                 greedy[i] = int(torch.multinomial(weights, 1, generator=row.random))
         return greedy
 
-    def _goes_on(self, row: _Row, token: int) -> bool:
+    def _goes_on(self, row: _Row, token: int, spent: float) -> bool:
         row.tokens.append(token)
         if token == self.tokenizer.eos_token_id or self._stopped(row):
             row.finish = "stop"
         elif len(row.tokens) >= min(row.request.max_tokens, self.limit - len(row.prompt)):
             row.finish = "length"
+        elif spent > row.request.seconds:
+            row.finish, row.error = "timeout", f"it took more than {row.request.seconds:g} s"
         return not row.finish
 
     def _stopped(self, row: _Row) -> bool:

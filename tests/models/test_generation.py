@@ -1,11 +1,13 @@
-"""Generation: what a request asks for, whoever else is in its batch."""
+"""Generation: what a request asks for, whoever else is in its batch. Each back-end passes the same tests."""
 
 import json
 import shutil
+from importlib.util import find_spec
 
 import pytest
 import torch
 
+from aletheia_models.gguf import GGUF
 from aletheia_models.hf import HF
 from aletheia_models.hf.generation import HFModel
 from aletheia_plugins import Card, MissingError, Model, ModelFileError, Request
@@ -14,13 +16,33 @@ PROMPTS = ["after red comes\n", "after green\n", "red green blue grey pink black
 
 
 @pytest.fixture
-def model(student, tokenizer):
+def hf_model(student, tokenizer):
     """Makes a model around the same untrained student: it writes nonsense, but always the same."""
 
     def make(**options) -> HFModel:
         return HFModel(student(), tokenizer, **options)
 
     return make
+
+
+@pytest.fixture(params=["hf", "gguf"])
+def model(request, hf_model):
+    """Makes a model of each back-end around that student."""
+    if request.param == "hf":
+        yield hf_model
+        return
+    if find_spec("llama_cpp") is None:
+        pytest.skip("without the extra [gguf]")
+    file = request.getfixturevalue("toy_file")
+    made = []
+
+    def make(**options) -> Model:
+        made.append(GGUF().open(Card("toy", "gguf", file, weights=file, settings={"generation": options})))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
 
 
 def ask(model: Model, *requests: Request):
@@ -86,9 +108,9 @@ def test_a_stop_text_ends_a_completion_and_is_included(model, tokenizer):
     assert cut.tokens == whole.tokens[: len(cut.tokens)]
 
 
-def test_a_model_stops_where_it_writes_its_end(model, tokenizer):
-    (whole,) = ask(model(), Request("a", PROMPTS[0], (), 9)).values()
-    ended = model()
+def test_a_model_stops_where_it_writes_its_end(hf_model, tokenizer):
+    (whole,) = ask(hf_model(), Request("a", PROMPTS[0], (), 9)).values()
+    ended = hf_model()
     ended.tokenizer = type(tokenizer)(tokenizer_object=tokenizer.backend_tokenizer, pad_token=tokenizer.pad_token)
     ended.tokenizer.eos_token = tokenizer.convert_ids_to_tokens(whole.tokens[2])
     (cut,) = ask(ended, Request("a", PROMPTS[0], (), 9)).values()
@@ -96,14 +118,22 @@ def test_a_model_stops_where_it_writes_its_end(model, tokenizer):
     assert (cut.tokens, cut.finish) == (whole.tokens[: first + 1], "stop")
 
 
-def test_the_context_is_a_limit_too(model, tokenizer):
-    limit = model().model.config.max_position_embeddings
+def test_the_context_is_a_limit_too(model, tokenizer, architecture):
+    limit = architecture["max_position_embeddings"]
     room = 5
     fits, full, beyond = ("\n" * length for length in (limit - room, limit, limit + 7))
     assert len(tokenizer(fits)["input_ids"]) == limit - room
     done = ask(model(), *(Request(name, p, (), 999) for name, p in (("a", fits), ("b", full), ("c", beyond))))
     assert {name: len(completion.tokens) for name, completion in done.items()} == {"a": room, "b": 0, "c": 0}
     assert {completion.finish for completion in done.values()} == {"length"}
+
+
+def test_what_takes_too_long_is_a_timeout(model):
+    slow, quick = Request("slow", PROMPTS[0], (), 9, seconds=0.0), Request("quick", PROMPTS[0], (), 9, seconds=60.0)
+    done = ask(model(), slow, quick)
+    assert (done["slow"].finish, len(done["slow"].tokens)) == ("timeout", 1)
+    assert done["slow"].error == "it took more than 0 s"
+    assert (done["quick"].finish, len(done["quick"].tokens)) == ("length", 9)
 
 
 def test_sampling_repeats_with_its_seed_and_varies_with_it(model):
@@ -131,7 +161,7 @@ def test_nothing_queued_is_nothing_done(model):
 def test_facts_are_plain_values(model):
     facts = model(batch_size=7).facts()
     assert facts["batch_size"] == 7
-    assert {"torch", "transformers", "device", "dtype", "threads", "parameters"} <= facts.keys()
+    assert {"threads", "parameters", "batch_size"} <= facts.keys()
     json.dumps(facts)
 
 
@@ -150,8 +180,8 @@ def opened(folder) -> Model:
     return HF().open(Card("toy", "hf", folder, weights=folder))
 
 
-def test_a_student_that_was_saved_and_opened_writes_the_same(model, weights):
-    assert texts(ask(opened(weights), *requests())) == texts(ask(model(), *requests()))
+def test_a_student_that_was_saved_and_opened_writes_the_same(hf_model, weights):
+    assert texts(ask(opened(weights), *requests())) == texts(ask(hf_model(), *requests()))
 
 
 def test_weights_are_safetensors_and_no_code(weights):
@@ -200,3 +230,9 @@ def test_a_malformed_table_of_options_is_a_sentence(weights, options, part):
     with pytest.raises(ModelFileError) as caught:
         HF().open(Card("toy", "hf", weights, weights=weights, settings={"generation": options}))
     assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("backend", [HF, GGUF])
+def test_an_unknown_table_is_a_sentence(weights, backend):
+    with pytest.raises(ModelFileError, match=r"unknown table \[genration\]; known: architecture, training, generation"):
+        backend().open(Card("toy", backend.name, weights, weights=weights, settings={"genration": {"batch_size": 1}}))

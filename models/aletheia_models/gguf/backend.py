@@ -1,0 +1,119 @@
+"""The `gguf` back-end: opens and writes files of llama.cpp. The native code is in other modules, imported when used."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+
+from aletheia_models.gguf.header import read_header
+from aletheia_models.tables import check_tables
+from aletheia_plugins import Card, MissingError, Model, ModelFileError
+
+__all__ = ["GGUF"]
+
+OPTIONS = {"batch_size": 8, "context": 2048, "processes": 0, "threads": 0, "patience": 300}
+"""The card's [generation]: requests that a process writes side by side, tokens of room for each; processes, and threads
+of each (0: what suits the file and the machine); seconds of silence after which a process is given up."""
+BATCH = 512
+"""Tokens that are decoded at once, at most."""
+SMALL = 64 << 20
+"""Bytes of a file below which threads have too little to do: then there is a process for each core."""
+
+
+class GGUF:
+    """Files in llama.cpp's format, on a CPU. A file is looked through before native code sees it."""
+
+    name: ClassVar[str] = "gguf"
+    quants: ClassVar[tuple[str, ...]] = (
+        "f32", "f16", "bf16", "q8_0", "q6_k", "q5_k_m", "q5_k_s", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1", "q4_0",
+        "iq4_nl", "iq4_xs", "q3_k_l", "q3_k_m", "q3_k_s", "q2_k",
+    )  # fmt: skip
+    """Those of llama.cpp that need no importance matrix; the first three it needs no quantizer for."""
+
+    def about(self, weights: Path) -> Mapping[str, Any]:
+        said = read_header(weights).metadata
+        return {
+            name: said[f"aletheia.{name}"] for name in ("context", "arm", "max_tokens") if f"aletheia.{name}" in said
+        }
+
+    def open(self, card: Card) -> Model:
+        _require("llama_cpp")
+        check_tables(card)
+        options = _options(card)
+        file = _file(card)
+        header = read_header(file)
+        from aletheia_models.gguf.generation import GGUFModel
+
+        longest = header.metadata.get(f"{header.architecture}.context_length")
+        context = min(options["context"], longest) if type(longest) is int and longest > 0 else options["context"]
+        small = file.stat().st_size < SMALL
+        processes = options["processes"] or (_cores() if small else 1)
+        worker = {
+            "file": str(file),
+            "slots": options["batch_size"],
+            "context": context,
+            "threads": options["threads"] or max(1, _cores() // processes),
+            "batch": max(BATCH, options["batch_size"]),
+        }
+        return GGUFModel(worker, processes=processes, patience=options["patience"])
+
+    def export(self, card: Card, out: Path, *, quant: str) -> Mapping[str, int]:
+        whole = quant in self.quants[:3]
+        _require("gguf", "safetensors", "torch", *(() if whole else ("llama_cpp",)))
+        if card.weights is None or not (card.weights / "config.json").exists():
+            raise MissingError(f"{card.name} has no weights in {card.weights}: train it first.")
+        from aletheia_models.gguf.convert import convert
+
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=out.parent) as folder:  # beside `out`, so that it can be moved there
+            path = Path(folder) / "model.gguf"
+            convert(card, path, quant if whole else "f32")
+            if not whole:
+                from aletheia_models.gguf.quantize import quantize
+
+                quantize(path, path := path.with_suffix(".small"), quant, threads=_cores())
+            path.replace(out)
+        return Counter(tensor.type for tensor in read_header(out).tensors.values())
+
+
+def _file(card: Card) -> Path:
+    """The card's file, or the one in its folder."""
+    where = card.weights
+    files = sorted(where.glob("*.gguf")) if where and where.is_dir() else [where] if where and where.exists() else []
+    if not files:
+        raise MissingError(
+            f"{card.name} has no GGUF file in {where}: "
+            f"write one with 'aletheia-bench export --model {card.name} --quant q8_0 -o FILE' and run gguf:FILE."
+        )
+    if len(files) > 1:
+        raise ModelFileError(f"{where} has {len(files)} GGUF files: run one of them, such as gguf:{files[0]}.")
+    return files[0]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _options(card: Card) -> dict[str, int]:
+    table: Mapping[str, Any] = card.settings.get("generation", {})
+    for name, value in table.items():
+        least = 0 if OPTIONS.get(name) == 0 else 1
+        if name not in OPTIONS or type(value) is not int or value < least:
+            raise ModelFileError(
+                f"{card.source}: [generation] has {name} = {value!r}; {', '.join(OPTIONS)} are read, positive numbers."
+            )
+    return {**OPTIONS, **table}
+
+
+PACKAGES = {"llama_cpp": "llama-cpp-python", "gguf": "gguf", "safetensors": "safetensors", "torch": "torch"}
+
+
+def _require(*modules: str) -> None:
+    missing = [PACKAGES[name] for name in modules if find_spec(name) is None]
+    if missing:
+        slow = ", which compiles llama.cpp (about 7 minutes on 2 cores)" if "llama-cpp-python" in missing else ""
+        extra = "gguf,hf" if {"torch", "safetensors"} & set(missing) else "gguf"
+        raise MissingError(f"gguf needs {' and '.join(missing)}: pip install 'aletheia-bench[{extra}]'{slow}.")

@@ -1,0 +1,197 @@
+"""A model whose native code runs in processes of its own. Knows requests, completions and how a process ends.
+
+If one dies or falls silent, a fresh one takes over: each request that it was writing is tried again alone, and the one
+that alone brings the process down is an error, or a timeout if it fell silent. All others are completed.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, Literal as OneOf
+
+from aletheia_plugins import Completion, ModelFileError, Request
+
+__all__ = ["GGUFModel"]
+
+Message = Mapping[str, Any]
+"""See worker.py."""
+COMMAND = [sys.executable, "-m", "aletheia_models.gguf.worker"]
+LOADING = 600.0
+"""Seconds in which a file has to be loaded."""
+AHEAD = 2
+"""Requests sent for each slot of a process, so that a slot that is done need not wait for the next one."""
+
+
+class _Process:
+    """A process, and a thread that passes on what it says, and None when it has ended.
+
+    Raises ModelFileError if it cannot load the file.
+    """
+
+    def __init__(self, options: Mapping[str, Any], tell: Callable[["_Process", Message | None], None]) -> None:
+        self.tell = tell
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the process
+        self.process = subprocess.Popen(
+            COMMAND,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
+        )  # fmt: skip
+        self.loaded: SimpleQueue[Message] = SimpleQueue()
+        Thread(target=self._listen, daemon=True).start()
+        self.send(options)
+        try:
+            said = self.loaded.get(timeout=LOADING)
+        except Empty:
+            said = {"failed": f"{options['file']} cannot be loaded: it took more than {LOADING:g} s."}
+        if "failed" in said:
+            why = said["failed"] or f"{options['file']} cannot be loaded: {self.obituary()}."
+            self.close()
+            raise ModelFileError(why)
+        self.facts: Mapping[str, str | int | float] = said["facts"]
+
+    def send(self, message: Message) -> None:
+        assert self.process.stdin
+        with suppress(OSError):  # it has gone, which the listener says
+            self.process.stdin.write(json.dumps(message).encode() + b"\n")
+            self.process.stdin.flush()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.errors.close()
+        assert self.process.stdin
+        with suppress(OSError):  # a last line that nobody reads
+            self.process.stdin.close()
+
+    def obituary(self) -> str:
+        """How it ended, and what it said last; not to be asked after `close`."""
+        code = self.process.wait()
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        self.errors.seek(0)
+        said = self.errors.read().decode(errors="replace").strip().splitlines()
+        return f"the process of llama.cpp {how}" + (f": {said[-1]}" if said else "")
+
+    def _listen(self) -> None:
+        assert self.process.stdout
+        with self.process.stdout as lines:
+            self.loaded.put(json.loads(next(lines, b'{"failed": ""}')))
+            for line in lines:
+                self.tell(self, json.loads(line))
+        self.tell(self, None)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What one process is busy with, and its successors after it."""
+
+    room: int
+    process: _Process | None = None
+    sent: dict[str, Request] = field(default_factory=dict)
+    suspects: deque[Request] = field(default_factory=deque)
+    """What was being written when a process was lost: to be tried alone."""
+    alone: bool = False
+    """Whether what is sent is a suspect."""
+    heard: float = 0.0
+
+    def source(self, queue: deque[Request]) -> deque[Request]:
+        """Where the next request comes from; empty if there is none to be sent now."""
+        if not self.sent:
+            self.alone = bool(self.suspects)
+        if self.alone:
+            return self.suspects if not self.sent else deque()
+        return queue if len(self.sent) < self.room else deque()
+
+    def done(self, message: Message) -> list[Completion]:
+        self.heard = time.monotonic()
+        if "done" not in message:
+            return []
+        fields = message["done"]
+        del self.sent[fields["id"]]
+        return [Completion(**fields | {"tokens": tuple(fields["tokens"])})]
+
+    def bury(self, finish: OneOf["error", "timeout"], cause: str) -> list[Completion]:
+        """Give up the process; the request that was alone in it, if it was, is done."""
+        assert self.process
+        self.process.close()
+        self.process = None
+        sent, self.sent = list(self.sent.values()), {}
+        if len(sent) > 1:
+            self.suspects.extendleft(reversed(sent))
+            return []
+        return [Completion(request.id, "", (), 0, finish, 0.0, cause) for request in sent]
+
+
+class GGUFModel:
+    """A GGUF file in processes of its own. Raises ModelFileError if it cannot be loaded, now or again.
+
+    `patience`: seconds of silence after which a process is given up.
+    """
+
+    def __init__(self, options: Mapping[str, Any], *, processes: int, patience: float) -> None:
+        self.options, self.patience = options, patience
+        self.queue: deque[Request] = deque()
+        self.inbox: SimpleQueue[tuple[_Process, Message | None]] = SimpleQueue()
+        self.lanes = [_Lane(AHEAD * options["slots"]) for _ in range(processes)]
+        self.lanes[0].process = first = self._start()
+        self._facts = {**first.facts, "processes": processes}
+
+    def submit(self, request: Request) -> None:
+        self.queue.append(request)
+
+    def poll(self) -> Sequence[Completion]:
+        done: list[Completion] = []
+        while not done:
+            self._feed()
+            busy = [lane for lane in self.lanes if lane.sent]
+            if not busy:
+                break
+            done += self._receive(min(lane.heard for lane in busy) + self.patience)
+            while not self.inbox.empty():
+                done += self._receive(0)
+            for lane in busy:
+                if lane.sent and time.monotonic() > lane.heard + self.patience:
+                    done += lane.bury("timeout", f"llama.cpp said nothing for {self.patience:g} s")
+        return done
+
+    def facts(self) -> Mapping[str, str | int | float]:
+        return self._facts
+
+    def close(self) -> None:
+        self.queue.clear()
+        for lane in self.lanes:
+            if lane.process:
+                lane.process.close()
+                lane.process = None
+
+    def _start(self) -> _Process:
+        return _Process(self.options, lambda process, message: self.inbox.put((process, message)))
+
+    def _feed(self) -> None:
+        """Send as much as keeps all slots busy, evenly."""
+        while ready := [lane for lane in self.lanes if lane.source(self.queue)]:
+            lane = min(ready, key=lambda lane: len(lane.sent))
+            lane.process = lane.process or self._start()
+            request = lane.source(self.queue).popleft()
+            if not lane.sent:
+                lane.heard = time.monotonic()
+            lane.sent[request.id] = request
+            lane.process.send(asdict(request))
+
+    def _receive(self, until: float) -> list[Completion]:
+        """What the next message brings; nothing if there is none until then."""
+        try:
+            process, message = self.inbox.get(timeout=max(0.0, until - time.monotonic()))
+        except Empty:
+            return []
+        lane = next((lane for lane in self.lanes if lane.process is process), None)
+        if lane is None:  # the last words of one that was given up
+            return []
+        return lane.bury("error", process.obituary()) if message is None else lane.done(message)

@@ -1,0 +1,76 @@
+"""The process in which native code runs: reads requests from stdin, writes completions to stdout, a JSON object a line.
+
+In:   {"file", "slots", "context", "threads", "batch"}, then requests.
+Out:  {"facts": {...}} or {"failed": "why"}, then {"done": completion}, and {"beat": true} once a second while it works.
+"""
+
+import json
+import os
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, BinaryIO
+
+from aletheia_plugins import ModelFileError, Request
+
+BEAT = 1.0
+"""Seconds."""
+
+
+def main() -> None:
+    sending = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what native code prints is not for the reader of completions
+    receiving = sys.stdin.buffer
+    from aletheia_models.gguf.engine import Engine, Settings
+
+    options = json.loads(receiving.readline())
+    try:
+        engine = Engine(Path(options.pop("file")), Settings(**options))
+    except ModelFileError as error:
+        _send(sending, {"failed": str(error)})
+        return
+    _send(sending, {"facts": engine.facts()})
+    inbox: SimpleQueue[Request | None] = SimpleQueue()
+    Thread(target=_listen, args=(receiving, inbox), daemon=True).start()
+    said = time.monotonic()
+    while True:
+        for request in _received(inbox, wait=not engine.busy):
+            if request is None:
+                return
+            engine.submit(request)
+        done = engine.step()
+        for completion in done:
+            _send(sending, {"done": asdict(completion)})
+        if done or time.monotonic() - said > BEAT:
+            if not done:
+                _send(sending, {"beat": True})
+            said = time.monotonic()
+
+
+def _listen(receiving: BinaryIO, inbox: "SimpleQueue[Request | None]") -> None:
+    for line in receiving:
+        fields = json.loads(line)
+        inbox.put(Request(**fields | {"stop": tuple(fields["stop"])}))
+    inbox.put(None)
+
+
+def _received(inbox: "SimpleQueue[Request | None]", *, wait: bool) -> list[Request | None]:
+    """All that has come; with `wait`, at least one."""
+    found = [inbox.get()] if wait else []
+    try:
+        while True:
+            found.append(inbox.get_nowait())
+    except Empty:
+        return found
+
+
+def _send(sending: BinaryIO, message: dict[str, Any]) -> None:
+    sending.write(json.dumps(message).encode() + b"\n")
+    sending.flush()
+
+
+if __name__ == "__main__":
+    main()
