@@ -52,15 +52,18 @@ def run(
     with Run(path) as directory:
         if fresh:
             directory.clear()
-        directory.configure(_config(options, card, model, plugins, hashes))
         done = {(sample["id"], sample["epoch"]) for sample in directory.samples()}
         tries = [(item, epoch) for item in items for epoch in range(options.epochs)]
         todo = [(item, epoch) for item, epoch in tries if (item.id, epoch) not in done]
+        if todo:
+            directory.configure(_config(options, card, model, plugins, hashes))
         limits = Limits(options.max_tokens, options.temperature, options.seed, options.max_seconds or inf)
         with progress(f"{card.name} on {task.name}-{options.level}") as show:
             for count, sample in enumerate(evaluate(model, todo, options.context, limits), len(done) + 1):
                 directory.append(sample)
                 show(count, len(tries))
+        if todo:  # with the memory that it took
+            directory.configure(_config(options, card, model, plugins, hashes))
         results = Results.of(directory, task)
         write(results, path)
     return results

@@ -26,7 +26,7 @@ from aletheia_bench.measures import (
 from aletheia_bench.runs import Run
 from aletheia_plugins import Task, UsageError
 
-__all__ = ["Results", "compare", "table", "write"]
+__all__ = ["Results", "compare", "percent", "table", "write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,14 @@ def _cell(name: str, estimate: Estimate) -> str:
     if estimate.value is None:
         return "n/a"
     if name in PERCENT:
-        return _percent(estimate)
+        return percent(estimate)
     if name == "tokens":
         return f"{estimate.value:.0f}"
     return f"{estimate.value:.2f}" if name == "backtracks_per_item" else f"{estimate.value:.3f}"
 
 
-def _percent(estimate: Estimate) -> str:
+def percent(estimate: Estimate) -> str:
+    """With its interval."""
     if estimate.value is None:
         return "n/a"
     if estimate.low is None or estimate.high is None:
@@ -187,7 +188,7 @@ def _markdown(results: Results) -> str:
     estimates: Sequence[Sequence[Any]] = [
         [name, _cell(name, estimate), estimate.n] for name, estimate in results.estimates.items()
     ]
-    lines = [[word, _percent(e), e.n] for word, e in line_errors(results.scores).items()]
+    lines = [[word, percent(e), e.n] for word, e in line_errors(results.scores).items()]
     return "\n\n".join(
         [
             f"# {results.model} on {results.name}",
@@ -206,7 +207,7 @@ def _markdown(results: Results) -> str:
 
 def _parts(results: Results, key: str) -> str:
     rows = [
-        [name, found["solve_accuracy"].n, *(_percent(found[share]) for share in SHARES)]
+        [name, found["solve_accuracy"].n, *(percent(found[share]) for share in SHARES)]
         for name, found in results.strata[key].items()
     ]
     return tabulate(rows, headers=[key, "n", *(COLUMNS[share] for share in SHARES)], tablefmt="github")

@@ -15,7 +15,18 @@ from aletheia_bench.text import parse
 from aletheia_plugins import Card, Exporter, Split, Task, UnknownNameError, UsageError, Verdict
 from aletheia_plugins.loading import Plugins
 
-__all__ = ["chosen_tasks", "course_of", "export", "known_level", "student", "traces", "train", "verify"]
+__all__ = [
+    "chosen_tasks",
+    "course_of",
+    "export",
+    "exporter",
+    "known_level",
+    "precision",
+    "student",
+    "traces",
+    "train",
+    "verify",
+]
 
 
 def traces(
@@ -108,14 +119,27 @@ def train(
 def export(plugins: Plugins, *, model: str, form: str, quant: str, out: Path) -> None:
     card = cards.find(plugins, model)
     cards.verify(card)
-    backend = plugins.backend(form)
-    if not isinstance(backend, Exporter):
-        raise UsageError(f"The back-end {form!r} writes no files; choose another --format.")
-    if spelling(quant) not in map(spelling, backend.quants):
-        raise UnknownNameError(f"precision of {form}", quant, backend.quants)
-    types = backend.export(card, out, quant=quant.lower().replace("-", "_"))
+    writer = exporter(plugins, form)
+    types = writer.export(card, out, quant=precision(writer, form, quant))
     counts = ", ".join(f"{count} {name}" for name, count in sorted(types.items()))
     click.echo(f"{out}: {out.stat().st_size:,} bytes; tensors: {counts}.")
+
+
+def exporter(plugins: Plugins, form: str) -> Exporter:
+    """The back-end that writes this format."""
+    found = plugins.backend(form)
+    if not isinstance(found, Exporter):
+        raise UsageError(f"The back-end {form!r} writes no files; choose gguf, or another that does.")
+    return found
+
+
+def precision(writer: Exporter, form: str, quant: str) -> str:
+    """The name as the back-end spells it."""
+    known = {spelling(name): name for name in writer.quants}
+    name = spelling(quant.lower())
+    if name not in known:
+        raise UnknownNameError(f"precision of {form}", quant, writer.quants)
+    return known[name]
 
 
 def student(plugins: Plugins, card: Card, out: Path, *, seed: int = 0, workers: int | None = None) -> Card:

@@ -99,6 +99,8 @@ def _defaults(config: Path) -> dict[str, Any]:
 @LEVELS
 @option("--model", default="aletheia-tiny", help="A card's name, a card file, hf:FOLDER or gguf:FILE.")
 @option("--backend", default=None, help="The back-end that runs the model.  [default: the card's]")
+@option("--quant", "--quants", "quants", type=Names(), multiple=True, metavar="NAME[,NAME]",
+        help="Write the model at these precisions, f16, q8_0, q4_k_m ..., and compare them.")  # fmt: skip
 @OVERRIDES
 @option("--limit", type=click.IntRange(1), default=100, help="Problems of each task and level.")
 @option("--arm", default=None, help="Evaluate the student of this arm: the card itself or its control.")

@@ -3,19 +3,20 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
-from aletheia_bench import cards, report
-from aletheia_bench.cli.building import chosen_tasks, course_of, known_level, student
+from aletheia_bench import cards, curve, report
+from aletheia_bench.cli.building import chosen_tasks, course_of, exporter, known_level, precision, student
 from aletheia_bench.cli.options import names
 from aletheia_bench.evaluation import Options, prepare, run as evaluate
 from aletheia_bench.measures import Outcome
 from aletheia_bench.runs import Run, identity
 from aletheia_bench.students import made_from
-from aletheia_plugins import Card, Task, UnknownNameError, UsageError
+from aletheia_plugins import Card, Exporter, Task, UnknownNameError, UsageError
 from aletheia_plugins.loading import Plugins
 
 __all__ = ["run", "score"]
@@ -30,6 +31,7 @@ def run(
     arm: str | None,
     control: bool,
     backend: str | None,
+    quants: Sequence[tuple[str, ...]],
     overrides: Sequence[str],
     fail_on_error: float,
     out: Path,
@@ -39,21 +41,49 @@ def run(
     """Run every card on every task and level and print the tables; whether too many items ended in an error."""
     work = list(_work(chosen_tasks(plugins, names(tasks)), names(levels), options["items"]))
     students = _students(plugins, model, arm, control=control)
-    if backend:
-        plugins.backend(backend)
+    form = backend or ("gguf" if quants else None)
+    writer = exporter(plugins, form) if form and quants else None
+    precisions = [precision(writer, form, name) for name in names(quants)] if form and writer else []
+    if form:
+        plugins.backend(form)
     given = {key: options[key] for key in ("seed", "limit")}
     items = [prepare(task, level, **given, path=options["items"]) for task, level in work]
     results = []
     for card in students:
         ready = _ready(plugins, cards.override(card, overrides), out)
-        ready = replace(ready, backend=backend or ready.backend)
-        with closing(plugins.backend(ready.backend).open(ready)) as loaded:
-            for (task, level), problems in zip(work, items, strict=True):
-                chosen = _options(ready, task, level, options)
-                results.append(evaluate(chosen, problems, ready, loaded, plugins, out=out, fresh=fresh))
-    _print(results)
+        ready = replace(ready, backend=form or ready.backend)
+        for variant in _variants(writer, ready, precisions, out) if writer else [ready]:
+            with closing(plugins.backend(variant.backend).open(variant)) as loaded:
+                for (task, level), problems in zip(work, items, strict=True):
+                    chosen = _options(variant, task, level, options)
+                    results.append(evaluate(chosen, problems, variant, loaded, plugins, out=out, fresh=fresh))
+    if precisions:
+        _draw(results, out / f"{students[0].name}-precisions.svg")
+    else:
+        _print(results)
     errors = sum(s.outcome is Outcome.ERROR for r in results for s in r.scores)
     return errors > fail_on_error * sum(len(r.scores) for r in results)
+
+
+def _variants(writer: Exporter, card: Card, precisions: Sequence[str], out: Path) -> Iterator[Card]:
+    """The card at each precision; a file that an earlier run has written is used again."""
+    digest = cards.verify(card)
+    for quant in precisions:
+        file = out / "students" / f"{card.name}-{quant}-{(digest or '')[:8]}.{card.backend}"
+        if not file.exists():
+            click.echo(f"Writing {file}.", err=True)
+            writer.export(card, file, quant=quant)
+        yield replace(card, name=f"{card.name}-{quant}", source=file, weights=file, sha256=None)
+
+
+def _draw(results: Sequence[report.Results], path: Path) -> None:
+    ordered = sorted(results, key=lambda r: r.name)
+    click.echo(curve.table(ordered))
+    if find_spec("matplotlib") is None:
+        click.echo("\nNo plot: it needs matplotlib: pip install 'aletheia-bench[report]'", err=True)
+        return
+    curve.plot(ordered, path)
+    click.echo(f"\n{path}")
 
 
 def score(plugins: Plugins, runs: Sequence[Path]) -> None:

@@ -152,7 +152,7 @@ class Describing(Protocol):
 
 @runtime_checkable
 class Exporter(Protocol):
-    """A back-end that can also write its own format from a folder in Hugging Face's."""
+    """A back-end that can also write its own format, from a folder in Hugging Face's."""
 
     quants: ClassVar[tuple[str, ...]]
     """Names of the precisions that it writes."""

@@ -470,7 +470,7 @@ def test_a_card_that_says_other_data_has_another_student(toy, tmp_path):
 
 def test_a_back_end_that_writes_no_files_is_said(run):
     done = run("export", "--model", "aletheia-tiny", "--format", "hf", "-o", "x")
-    assert said(done, 2) == "The back-end 'hf' writes no files; choose another --format."
+    assert said(done, 2) == "The back-end 'hf' writes no files; choose gguf, or another that does."
 
 
 def test_a_student_goes_from_its_folder_to_a_file_to_a_run(run, tmp_path):
@@ -484,3 +484,24 @@ def test_a_student_goes_from_its_folder_to_a_file_to_a_run(run, tmp_path):
     assert content["card"] | {"name": ""} == {"name": "", "backend": "gguf", "arm": "backtracking", "context": "folded"}
     assert content["model"]["llama-cpp-python"]
     assert content["hashes"]["weights"] == sha256(file.read_bytes()).hexdigest()
+
+
+def test_precisions_are_written_evaluated_and_compared(run, tmp_path):
+    pytest.importorskip("llama_cpp", exc_type=ImportError)
+    command = ["run", "--task", "sat", "--no-control", "--quant", "q8_0,Q4-0", "--limit", "3", "-o", str(tmp_path)]
+    done = run(*command)
+    assert done.exit_code == 0
+    rows = [line.split()[:2] for line in done.stdout.splitlines() if line.startswith("sat-tiny")]
+    assert rows == [["sat-tiny", "aletheia-tiny-q8_0"], ["sat-tiny", "aletheia-tiny-q4_0"]]
+    assert (tmp_path / "aletheia-tiny-precisions.svg").exists()
+    for config in tmp_path.glob("aletheia-tiny-*/*/config.toml"):
+        content = tomllib.loads(config.read_text())
+        assert content["run"]["model"].startswith("gguf:")  # it can be repeated
+        assert content["model"]["memory_bytes"] > content["model"]["file_bytes"]
+    again = run(*command)
+    assert again.stdout == done.stdout  # from the files and samples that are there
+    assert "Writing" not in again.stderr
+
+
+def test_a_back_end_that_does_not_exist_is_said_before_anything_is_done(run):
+    assert said(run("run", "--task", "sat", "--backend", "ggf"), 2).startswith("There is no back-end 'ggf'. Did you me")

@@ -8,17 +8,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
-from aletheia_models.gguf.header import read_header
+from aletheia_models.gguf.header import Header, read_header
 from aletheia_models.tables import check_tables
 from aletheia_plugins import Card, MissingError, Model, ModelFileError
 
 __all__ = ["GGUF"]
 
-OPTIONS = {"batch_size": 8, "context": 2048, "processes": 0, "threads": 0, "patience": 300}
+OPTIONS = {"batch_size": 4, "context": 0, "processes": 0, "threads": 0, "patience": 300}
 """The card's [generation]: requests that a process writes side by side, tokens of room for each; processes, and threads
-of each (0: what suits the file and the machine); seconds of silence after which a process is given up."""
+of each; seconds of silence after which a process is given up. 0: what suits the file and the machine."""
 BATCH = 512
 """Tokens that are decoded at once, at most."""
+CONTEXTS = (1024, 2048)
+"""For small files, and for others."""
 SMALL = 64 << 20
 """Bytes of a file below which threads have too little to do: then there is a process for each core."""
 
@@ -47,36 +49,52 @@ class GGUF:
         header = read_header(file)
         from aletheia_models.gguf.generation import GGUFModel
 
-        longest = header.metadata.get(f"{header.architecture}.context_length")
-        context = min(options["context"], longest) if type(longest) is int and longest > 0 else options["context"]
         small = file.stat().st_size < SMALL
         processes = options["processes"] or (_cores() if small else 1)
+        longest = header.metadata.get(f"{header.architecture}.context_length")
+        limit = longest if type(longest) is int and longest > 0 else CONTEXTS[1]
         worker = {
             "file": str(file),
             "slots": options["batch_size"],
-            "context": context,
+            "context": min(options["context"] or CONTEXTS[not small], limit),
             "threads": options["threads"] or max(1, _cores() // processes),
             "batch": max(BATCH, options["batch_size"]),
         }
-        return GGUFModel(worker, processes=processes, patience=options["patience"])
+        about: dict[str, str | int] = {"file_bytes": file.stat().st_size, "tensors": _types(header)}
+        return GGUFModel(worker, processes=processes, patience=options["patience"], about=about)
 
     def export(self, card: Card, out: Path, *, quant: str) -> Mapping[str, int]:
+        """See `Exporter`; a GGUF file that is not quantized yet will do as well as a folder."""
         whole = quant in self.quants[:3]
-        _require("gguf", "safetensors", "torch", *(() if whole else ("llama_cpp",)))
-        if card.weights is None or not (card.weights / "config.json").exists():
+        if card.weights is None or not (card.weights.is_file() or (card.weights / "config.json").exists()):
             raise MissingError(f"{card.name} has no weights in {card.weights}: train it first.")
-        from aletheia_models.gguf.convert import convert
-
         out.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=out.parent) as folder:  # beside `out`, so that it can be moved there
             path = Path(folder) / "model.gguf"
-            convert(card, path, quant if whole else "f32")
+            if card.weights.is_file():
+                path = _whole(card.weights, quant)
+            else:
+                _require("gguf", "safetensors", "torch")
+                from aletheia_models.gguf.convert import convert
+
+                convert(card, path, quant if whole else "f32")
             if not whole:
+                _require("llama_cpp")
                 from aletheia_models.gguf.quantize import quantize
 
-                quantize(path, path := path.with_suffix(".small"), quant, threads=_cores())
+                quantize(path, path := Path(folder) / "small.gguf", quant, threads=_cores())
             path.replace(out)
         return Counter(tensor.type for tensor in read_header(out).tensors.values())
+
+
+def _whole(file: Path, quant: str) -> Path:
+    """The file, if it can be written as `quant`."""
+    types = {tensor.type for tensor in read_header(file).tensors.values()}
+    if small := types - set(GGUF.quants[:3]):
+        raise ModelFileError(f"{file} is quantized already ({min(small)}): write {quant} from an f16 or f32 file.")
+    if quant in GGUF.quants[:3]:
+        raise ModelFileError(f"{file} is a GGUF file already: choose a --quant that is smaller than {min(types)}.")
+    return file
 
 
 def _file(card: Card) -> Path:
@@ -91,6 +109,12 @@ def _file(card: Card) -> Path:
     if len(files) > 1:
         raise ModelFileError(f"{where} has {len(files)} GGUF files: run one of them, such as gguf:{files[0]}.")
     return files[0]
+
+
+def _types(header: Header) -> str:
+    """Such as 42 q4_0, 13 f32."""
+    counts = Counter(tensor.type for tensor in header.tensors.values())
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common())
 
 
 def _cores() -> int:

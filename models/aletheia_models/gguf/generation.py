@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Literal as OneOf
@@ -100,6 +100,8 @@ class _Lane:
     alone: bool = False
     """Whether what is sent is a suspect."""
     heard: float = 0.0
+    memory: int = 0
+    """The most that a process has held, in bytes."""
 
     def source(self, queue: deque[Request]) -> deque[Request]:
         """Where the next request comes from; empty if there is none to be sent now."""
@@ -113,6 +115,7 @@ class _Lane:
         self.heard = time.monotonic()
         if "done" not in message:
             return []
+        self.memory = max(self.memory, message["memory"])
         fields = message["done"]
         del self.sent[fields["id"]]
         return [Completion(**fields | {"tokens": tuple(fields["tokens"])})]
@@ -132,16 +135,19 @@ class _Lane:
 class GGUFModel:
     """A GGUF file in processes of its own. Raises ModelFileError if it cannot be loaded, now or again.
 
-    `patience`: seconds of silence after which a process is given up.
+    `options` are the worker's; `patience`: seconds of silence after which a process is given up; `about`: facts of the
+    file.
     """
 
-    def __init__(self, options: Mapping[str, Any], *, processes: int, patience: float) -> None:
+    def __init__(
+        self, options: Mapping[str, Any], *, processes: int, patience: float, about: Mapping[str, str | int]
+    ) -> None:
         self.options, self.patience = options, patience
         self.queue: deque[Request] = deque()
         self.inbox: SimpleQueue[tuple[_Process, Message | None]] = SimpleQueue()
         self.lanes = [_Lane(AHEAD * options["slots"]) for _ in range(processes)]
         self.lanes[0].process = first = self._start()
-        self._facts = {**first.facts, "processes": processes}
+        self._facts = {**first.facts, **about, "processes": processes}
 
     def submit(self, request: Request) -> None:
         self.queue.append(request)
@@ -162,7 +168,7 @@ class GGUFModel:
         return done
 
     def facts(self) -> Mapping[str, str | int | float]:
-        return self._facts
+        return {**self._facts, "memory_bytes": sum(lane.memory for lane in self.lanes)}
 
     def close(self) -> None:
         self.queue.clear()
@@ -183,7 +189,7 @@ class GGUFModel:
             if not lane.sent:
                 lane.heard = time.monotonic()
             lane.sent[request.id] = request
-            lane.process.send(asdict(request))
+            lane.process.send(asdict(request) | {"seconds": request.seconds * len(self.lanes)})
 
     def _receive(self, until: float) -> list[Completion]:
         """What the next message brings; nothing if there is none until then."""
@@ -194,4 +200,6 @@ class GGUFModel:
         lane = next((lane for lane in self.lanes if lane.process is process), None)
         if lane is None:  # the last words of one that was given up
             return []
-        return lane.bury("error", process.obituary()) if message is None else lane.done(message)
+        if message is None:
+            return lane.bury("error", process.obituary())
+        return [replace(c, seconds=c.seconds / len(self.lanes)) for c in lane.done(message)]

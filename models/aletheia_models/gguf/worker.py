@@ -1,7 +1,8 @@
 """The process in which native code runs: reads requests from stdin, writes completions to stdout, a JSON object a line.
 
 In:   {"file", "slots", "context", "threads", "batch"}, then requests.
-Out:  {"facts": {...}} or {"failed": "why"}, then {"done": completion}, and {"beat": true} once a second while it works.
+Out:  {"facts": {...}} or {"failed": "why"}, then {"done": completion, "memory": the most bytes that were held}, and
+      {"beat": true} once a second while it works.
 """
 
 import json
@@ -43,7 +44,7 @@ def main() -> None:
             engine.submit(request)
         done = engine.step()
         for completion in done:
-            _send(sending, {"done": asdict(completion)})
+            _send(sending, {"done": asdict(completion), "memory": _memory()})
         if done or time.monotonic() - said > BEAT:
             if not done:
                 _send(sending, {"beat": True})
@@ -65,6 +66,15 @@ def _received(inbox: "SimpleQueue[Request | None]", *, wait: bool) -> list[Reque
             found.append(inbox.get_nowait())
     except Empty:
         return found
+
+
+def _memory() -> int:
+    """Not ru_maxrss, which begins with what the process that started this one held. 0 where it is not told."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
 
 def _send(sending: BinaryIO, message: dict[str, Any]) -> None:
