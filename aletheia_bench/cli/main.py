@@ -175,6 +175,21 @@ def train(plugins: Callable[[], "Plugins"], /, **options: Any) -> None:
 
 
 @main.command()
+@option("--model", default=None, help="Also look at this model.")
+@option("--backend", default=None, help="The back-end that runs it.  [default: the card's]")
+@option("--against", default=None, help="A model that should read and write the same.")
+@OVERRIDES
+@option("--level", default="tiny", help="Where its prompts come from.")
+@option("--limit", type=click.IntRange(1), default=60, help="Prompts.")
+@click.pass_context
+def doctor(ctx: click.Context, /, **options: Any) -> None:
+    """Say what is installed; with --model, whether it writes the same in any order, in a batch, and as another one."""
+    from aletheia_bench.cli import doctor
+
+    ctx.exit(1 if doctor.doctor(ctx.obj(), **options) else 0)
+
+
+@main.command()
 @option("--model", required=True, help="A card's name, a card file, or hf:FOLDER.")
 @option("--format", "form", default="gguf", show_default=True, help="The back-end whose files are written.")
 @option("--quant", default="q8_0", show_default=True, help="Their precision: f32, f16, q8_0, q4_k_m ...")

@@ -3,6 +3,7 @@
 from aletheia_plugins.contract import (
     Backend,
     Describing,
+    Encoding,
     Exporter,
     Model,
     Progress,
@@ -74,6 +75,7 @@ __all__ = [
     "Decide",
     "Describing",
     "Domains",
+    "Encoding",
     "Example",
     "Exporter",
     "Imply",

@@ -99,6 +99,15 @@ class Model(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class Encoding(Protocol):
+    """A model that shows which token ids it reads a text as."""
+
+    def encode(self, text: str) -> Sequence[int]:
+        """As in a prompt. To be asked when nothing is queued."""
+        ...
+
+
 class Progress(Protocol):
     """Told now and then where a long job stands."""
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from aletheia_bench.cli import main
 from aletheia_bench.corpus import read
 
 CODE = "from aletheia_bench.cli import main; main(prog_name='aletheia-bench')"
-COMMANDS = ("export", "list", "run", "score", "traces", "train", "verify")
+COMMANDS = ("doctor", "export", "list", "run", "score", "traces", "train", "verify")
 HF_NOWHERE = ("--model", "hf:/nowhere")
 """A model that is looked for after everything else was understood."""
 
@@ -36,6 +37,12 @@ def run(tmp_path, monkeypatch):
         return result
 
     return call
+
+
+def needs(module: str) -> None:
+    """Skip without it; importing it here would take a while."""
+    if find_spec(module) is None:
+        pytest.skip(f"without {module}")
 
 
 def said(result: Result, code: int) -> str:
@@ -92,7 +99,7 @@ def test_version_is_that_of_the_distribution(run):
     [
         (
             ["rum"],
-            "There is no command 'rum'. Did you mean run? Known: export, list, run, score, traces, train, verify.",
+            "There is no command 'rum'. Did you mean run? Known: doctor, export, list, run, score, traces, train, ver",
         ),
         (["run", "--task", "sta"], "There is no task 'sta'. Did you mean sat? Known: coloring, sat, sudoku."),
         (
@@ -474,7 +481,7 @@ def test_a_back_end_that_writes_no_files_is_said(run):
 
 
 def test_a_student_goes_from_its_folder_to_a_file_to_a_run(run, tmp_path):
-    pytest.importorskip("llama_cpp", exc_type=ImportError)
+    needs("llama_cpp")
     file = tmp_path / "tiny.gguf"
     assert run("export", "--model", "aletheia-tiny", "--quant", "q8-0", "-o", str(file)).exit_code == 0
     done = run("run", "--task", "sat", "--model", f"gguf:{file}", "--limit", "3", "-o", str(tmp_path / "runs"))
@@ -487,7 +494,7 @@ def test_a_student_goes_from_its_folder_to_a_file_to_a_run(run, tmp_path):
 
 
 def test_precisions_are_written_evaluated_and_compared(run, tmp_path):
-    pytest.importorskip("llama_cpp", exc_type=ImportError)
+    needs("llama_cpp")
     command = ["run", "--task", "sat", "--no-control", "--quant", "q8_0,Q4-0", "--limit", "3", "-o", str(tmp_path)]
     done = run(*command)
     assert done.exit_code == 0
@@ -505,3 +512,29 @@ def test_precisions_are_written_evaluated_and_compared(run, tmp_path):
 
 def test_a_back_end_that_does_not_exist_is_said_before_anything_is_done(run):
     assert said(run("run", "--task", "sat", "--backend", "ggf"), 2).startswith("There is no back-end 'ggf'. Did you me")
+
+
+def test_the_doctor_says_what_is_installed_and_how_to_get_the_rest(run):
+    done = run("doctor")
+    assert done.exit_code == 0
+    found = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert found["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
+    assert found["ortools"]
+    for package, extra in (("torch", "hf"), ("llama-cpp-python", "gguf")):
+        assert found[package][0].isdigit() or found[package].endswith(f"pip install 'aletheia-bench[{extra}]'")
+
+
+def test_the_doctor_finds_nothing_wrong_with_the_student_as_a_file(run, tmp_path):
+    needs("llama_cpp")
+    file = tmp_path / "tiny.gguf"
+    run("export", "--model", "aletheia-tiny", "--quant", "f32", "-o", str(file))
+    done = run("doctor", "--model", f"gguf:{file}", "--against", "aletheia-tiny", "--limit", "6")
+    assert done.exit_code == 0, done.output
+    told = done.stdout.splitlines()[-4:]
+    assert "in another order: 0 of 6" in told[0]
+    assert "side by side: 0 of 6" in told[1]
+    assert told[2].endswith("token ids of 12 prompts and traces, against aletheia-tiny: 0 differ")
+    assert "completions, against aletheia-tiny: 0 of 6" in told[3]
+    assert said(run("doctor", "--model", f"gguf:{file}", "--level", "tinny"), 2).startswith(
+        "There is no level 'tinny'. "
+    )

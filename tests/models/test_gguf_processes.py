@@ -3,11 +3,13 @@
 import random
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("llama_cpp", exc_type=ImportError)
+if find_spec("llama_cpp") is None:
+    pytest.skip("without the extra [gguf]", allow_module_level=True)
 
 from aletheia_models.gguf import GGUF, generation
 from aletheia_plugins import Card, Completion, ModelFileError, Request

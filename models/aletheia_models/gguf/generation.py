@@ -170,6 +170,15 @@ class GGUFModel:
     def facts(self) -> Mapping[str, str | int | float]:
         return {**self._facts, "memory_bytes": sum(lane.memory for lane in self.lanes)}
 
+    def encode(self, text: str) -> list[int]:
+        lane = self.lanes[0]
+        lane.process = lane.process or self._start()
+        lane.process.send({"encode": text})
+        process, message = self.inbox.get(timeout=self.patience)
+        if message is None:
+            raise ModelFileError(f"{self.options['file']} cannot encode a text: {process.obituary()}.")
+        return list(message["ids"])
+
     def close(self) -> None:
         self.queue.clear()
         for lane in self.lanes:

@@ -1,8 +1,8 @@
 """The process in which native code runs: reads requests from stdin, writes completions to stdout, a JSON object a line.
 
-In:   {"file", "slots", "context", "threads", "batch"}, then requests.
-Out:  {"facts": {...}} or {"failed": "why"}, then {"done": completion, "memory": the most bytes that were held}, and
-      {"beat": true} once a second while it works.
+In:   {"file", "slots", "context", "threads", "batch"}, then requests, and {"encode": text}.
+Out:  {"facts": {...}} or {"failed": "why"}, then {"done": completion, "memory": the most bytes that were held},
+      {"ids": token ids}, and {"beat": true} once a second while it works.
 """
 
 import json
@@ -34,14 +34,19 @@ def main() -> None:
         _send(sending, {"failed": str(error)})
         return
     _send(sending, {"facts": engine.facts()})
-    inbox: SimpleQueue[Request | None] = SimpleQueue()
+    inbox: SimpleQueue[Request | str | None] = SimpleQueue()
     Thread(target=_listen, args=(receiving, inbox), daemon=True).start()
     said = time.monotonic()
     while True:
         for request in _received(inbox, wait=not engine.busy):
             if request is None:
                 return
-            engine.submit(request)
+            if isinstance(request, str):
+                _send(sending, {"ids": engine.tokenize(request)})
+            else:
+                engine.submit(request)
+        if not engine.busy:
+            continue
         done = engine.step()
         for completion in done:
             _send(sending, {"done": asdict(completion), "memory": _memory()})
@@ -51,14 +56,15 @@ def main() -> None:
             said = time.monotonic()
 
 
-def _listen(receiving: BinaryIO, inbox: "SimpleQueue[Request | None]") -> None:
+def _listen(receiving: BinaryIO, inbox: "SimpleQueue[Request | str | None]") -> None:
     for line in receiving:
         fields = json.loads(line)
-        inbox.put(Request(**fields | {"stop": tuple(fields["stop"])}))
+        text = fields.get("encode")
+        inbox.put(Request(**fields | {"stop": tuple(fields["stop"])}) if text is None else text)
     inbox.put(None)
 
 
-def _received(inbox: "SimpleQueue[Request | None]", *, wait: bool) -> list[Request | None]:
+def _received(inbox: "SimpleQueue[Request | str | None]", *, wait: bool) -> list[Request | str | None]:
     """All that has come; with `wait`, at least one."""
     found = [inbox.get()] if wait else []
     try:

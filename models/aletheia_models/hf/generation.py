@@ -39,8 +39,7 @@ class HFModel:
         self.queue: list[_Row] = []
 
     def submit(self, request: Request) -> None:
-        prompt = self.tokenizer(request.prompt, add_special_tokens=False)["input_ids"] or [self.tokenizer.eos_token_id]
-        row = _Row(request, prompt)
+        row = _Row(request, self.encode(request.prompt) or [self.tokenizer.eos_token_id])
         if request.temperature > 0:
             row.random = torch.Generator().manual_seed(request.seed)
         self.queue.append(row)
@@ -67,6 +66,9 @@ class HFModel:
             "parameters": parameters(self.model),
             "batch_size": self.batch_size,
         }
+
+    def encode(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def close(self) -> None:
         self.queue.clear()
