@@ -22,7 +22,7 @@ from aletheia_plugins.loading import Plugins
 __all__ = ["digest", "find", "override", "read", "verify"]
 
 PLAIN: Mapping[str, type] = {
-    "name": str, "backend": str, "context": str, "arm": str, "control": str, "max_tokens": int,
+    "name": str, "backend": str, "context": str, "arm": str, "control": str, "max_tokens": int, "instructed": bool,
 }  # fmt: skip
 WEIGHTS: Mapping[str, type] = {"path": str, "sha256": str}
 DATA: Mapping[str, type] = {
@@ -49,8 +49,10 @@ def find(plugins: Plugins, spec: str) -> Card:
     if not path.exists():
         raise MissingError(f"{spec}: there is no {path}; expected a folder or file of weights.")
     safe = re.sub(r"[^A-Za-z0-9.-]+", "-", where).strip("-.")
-    said = _sound(path, opener.about(path)) if isinstance(opener, Describing) else {}
-    return Card(f"{backend}-{safe}", backend, path, weights=path, **said)
+    said = opener.about(path) if isinstance(opener, Describing) else None
+    if said == {}:  # a stranger
+        said = {"context": "cumulative", "instructed": True}
+    return Card(f"{backend}-{safe}", backend, path, weights=path, **_sound(path, said or {}))
 
 
 def read(path: Path) -> Card:
@@ -123,7 +125,7 @@ def _check(path: Path, part: Any, known: Mapping[str, type], where: str) -> None
             raise ModelFileError(f"{path}: unknown key {dot}{key}; known: {', '.join(dot + k for k in known)}.")
         if type(value) is not known[key]:
             raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected {known[key].__name__}.")
-        if isinstance(value, int) and value < 1:
+        if type(value) is int and value < 1:
             raise ModelFileError(f"{path}: {dot}{key} is {value}, expected a positive number.")
         if isinstance(value, list) and not all(isinstance(name, str) for name in value):
             raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected a list of names.")

@@ -39,11 +39,12 @@ class Sample(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one item may use, and how its tokens are chosen."""
+    """What one item may use, how its tokens are chosen, and what is said before each prompt."""
 
     max_tokens: int
     temperature: float = 0.0
     seed: int = 0
+    instruction: str = ""
     seconds: float = inf
     """As its completions count them: an item's share of the machine's time."""
 
@@ -69,7 +70,7 @@ class _Episode:
         seed = blake2b(f"{limits.seed}/{name}/{self.turns}".encode(), digest_size=7).digest()
         number = int.from_bytes(seed, "big")
         tokens, seconds = limits.max_tokens - self.tokens, limits.seconds - self.seconds
-        return Request(name, self.context.prompt, (), tokens, limits.temperature, number, seconds)
+        return Request(name, self.context.prompt, (), tokens, limits.temperature, number, seconds, limits.instruction)
 
     def take(self, completion: Completion, limits: Limits) -> None:
         """Add a turn, line by line; what stands after an answer is dropped. An answer that was cut off is none."""

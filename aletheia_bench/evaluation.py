@@ -12,6 +12,7 @@ from typing import Any
 
 from aletheia_bench import cards
 from aletheia_bench.evaluate import Limits, evaluate
+from aletheia_bench.instructions import instruction
 from aletheia_bench.items import Item, from_file, generated
 from aletheia_bench.progress import progress
 from aletheia_bench.report import Results, write
@@ -47,7 +48,11 @@ def run(
     task = plugins.task(options.task)
     hashes = {"weights": cards.verify(card) or "", "items": _digest(items)}
     settings = {name: table for name, table in card.settings.items() if name not in ("architecture", "training")}
-    decides = {**asdict(options), **hashes, "version": task.version, "backend": card.backend, "settings": settings}
+    words = instruction(task) if card.instructed else ""
+    decides = {
+        **asdict(options), **hashes, "version": task.version, "backend": card.backend, "settings": settings,
+        "instruction": words,
+    }  # fmt: skip
     path = out / card.name / f"{task.name}-{options.level}-{identity(decides)}"
     with Run(path) as directory:
         if fresh:
@@ -57,7 +62,7 @@ def run(
         todo = [(item, epoch) for item, epoch in tries if (item.id, epoch) not in done]
         if todo:
             directory.configure(_config(options, card, model, plugins, hashes))
-        limits = Limits(options.max_tokens, options.temperature, options.seed, options.max_seconds or inf)
+        limits = Limits(options.max_tokens, options.temperature, options.seed, words, options.max_seconds or inf)
         with progress(f"{card.name} on {task.name}-{options.level}") as show:
             for count, sample in enumerate(evaluate(model, todo, options.context, limits), len(done) + 1):
                 directory.append(sample)
@@ -90,7 +95,13 @@ def _config(options: Options, card: Card, model: Model, plugins: Plugins, hashes
     chosen = asdict(options) | {"model": _spec(card, plugins)}
     return {
         "run": {key: value for key, value in chosen.items() if value not in ("", None)},
-        "card": {"name": card.name, "backend": card.backend, "arm": card.arm, "context": card.context},
+        "card": {
+            "name": card.name,
+            "backend": card.backend,
+            "arm": card.arm,
+            "context": card.context,
+            "instructed": card.instructed,
+        },
         "hashes": {key: value for key, value in hashes.items() if value},
         "versions": {
             "task": plugins.task(options.task).version,

@@ -38,6 +38,8 @@ class Task(Protocol[P]):
     """Changes when `generate` gives other problems for the same arguments."""
     levels: ClassVar[tuple[str, ...]]
     """Named difficulties, easiest first."""
+    legend: ClassVar[str]
+    """How to read a problem, in a few sentences for a model that has never seen one: variables, values, constraints."""
 
     def generate(self, level: str, *, split: Split, seed: int, index: int) -> P:
         """The problem of these arguments, the same in every process; use `generator` and `belongs`."""

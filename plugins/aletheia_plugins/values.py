@@ -265,6 +265,8 @@ class Request:
     temperature: float = 0.0
     seed: int = 0
     seconds: float = math.inf
+    instruction: str = ""
+    """What is to be said before the prompt; with it, both are a user's message in the model's chat template, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +298,8 @@ class Card:
     arm: str = "backtracking"
     max_tokens: int = 4096
     """Completion tokens that one item may use."""
+    instructed: bool = False
+    """It was not trained on traces: each prompt begins with what they are."""
     control: str | None = None
     """The card of the student to compare with."""
     tasks: tuple[str, ...] = ()

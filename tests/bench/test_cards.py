@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aletheia_bench.cards import digest, find, override, read, verify
-from aletheia_plugins import MissingError, ModelFileError, Plugins, UnknownNameError, UsageError
+from aletheia_plugins import MissingError, ModelFileError, Plugins, UnknownNameError, UsageError, load_plugins
 
 WHOLE = """
 name = "toy"
@@ -84,7 +84,10 @@ def test_a_card_needs_a_name_and_a_back_end_only(card):
         ("", "a card needs name."),
         ('name = "toy"', "a card needs backend."),
         ('name = 7\nbackend = "hf"', "name is 7, expected str."),
-        (LEAST + 'contxt = "folded"', "unknown key contxt; known: name, backend, context, arm, control, max_tokens."),
+        (
+            LEAST + 'contxt = "folded"',
+            "unknown key contxt; known: name, backend, context, arm, control, max_tokens, instructed.",
+        ),
         (LEAST + 'context = "flat"', "context is 'flat', expected folded or cumulative."),
         (LEAST + 'max_tokens = "many"', "max_tokens is 'many', expected int."),
         (LEAST + "max_tokens = true", "max_tokens is True, expected int."),
@@ -218,6 +221,23 @@ def test_the_digest_of_a_file_is_its_sha256(tmp_path):
     path = tmp_path / "weights.gguf"
     path.write_bytes(b"abc")
     assert digest(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_model_that_says_nothing_of_itself_is_told_what_to_do(tmp_path):
+    """It was not trained here: it reads all that was written so far, and an instruction."""
+    (tmp_path / "config.json").write_text("{}")
+    stranger = find(load_plugins(autoload=False), f"hf:{tmp_path}")
+    assert (stranger.context, stranger.instructed) == ("cumulative", True)
+    (tmp_path / "training.json").write_text('{"context": "folded", "arm": "linearized"}')
+    ours = find(load_plugins(autoload=False), f"hf:{tmp_path}")
+    assert (ours.context, ours.arm, ours.instructed) == ("folded", "linearized", False)
+
+
+@pytest.mark.parametrize("said", ["", "[]", '{"arm": "linearized"}'])
+def test_what_a_training_wrote_may_be_damaged(tmp_path, said):
+    (tmp_path / "training.json").write_text(said)
+    with pytest.raises(ModelFileError, match=r"training.json is not what a training writes"):
+        find(load_plugins(autoload=False), f"hf:{tmp_path}")
 
 
 # --- other options than the card's ---

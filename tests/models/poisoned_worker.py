@@ -25,4 +25,5 @@ def poisoned(submit):
 
 
 Engine.submit = poisoned(Engine.submit)
+worker.TEMPLATE = 1.0
 worker.main()

@@ -1,7 +1,9 @@
 """Generation: what a request asks for, whoever else is in its batch. Each back-end passes the same tests."""
 
+import copy
 import json
 import shutil
+from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
@@ -37,7 +39,8 @@ def model(request, hf_model):
     made = []
 
     def make(**options) -> Model:
-        made.append(GGUF().open(Card("toy", "gguf", file, weights=file, settings={"generation": options})))
+        settings = {"generation": options}
+        made.append(GGUF().open(Card("toy", "gguf", file, instructed=True, weights=file, settings=settings)))
         return made[-1]
 
     yield make
@@ -126,6 +129,21 @@ def test_the_context_is_a_limit_too(model, tokenizer, architecture):
     done = ask(model(), *(Request(name, p, (), 999) for name, p in (("a", fits), ("b", full), ("c", beyond))))
     assert {name: len(completion.tokens) for name, completion in done.items()} == {"a": room, "b": 0, "c": 0}
     assert {completion.finish for completion in done.values()} == {"length"}
+
+
+def test_an_instruction_stands_before_the_prompt(model):
+    """And the tokens are those of the whole text, though all that is the same may be read but once."""
+    said = "red green blue\n" * 3
+    whole = texts(ask(model(), *(Request(r.id, said + r.prompt, (), r.max_tokens) for r in requests())))
+    parts = [Request(r.id, r.prompt, (), r.max_tokens, instruction=said) for r in requests()]
+    for batch_size in (1, 3):
+        again = model(batch_size=batch_size)
+        assert texts(ask(again, *parts)) == whole
+        assert texts(ask(again, *requests())) == texts(
+            ask(model(), *requests())
+        )  # it is not said where it is not asked
+        other = Request("0", PROMPTS[0], (), 12, instruction="grey\n")
+        assert texts(ask(again, other)) == texts(ask(model(), Request("0", "grey\n" + PROMPTS[0], (), 12)))
 
 
 def test_what_takes_too_long_is_a_timeout(model):
@@ -236,3 +254,27 @@ def test_a_malformed_table_of_options_is_a_sentence(weights, options, part):
 def test_an_unknown_table_is_a_sentence(weights, backend):
     with pytest.raises(ModelFileError, match=r"unknown table \[genration\]; known: architecture, training, generation"):
         backend().open(Card("toy", backend.name, weights, weights=weights, settings={"genration": {"batch_size": 1}}))
+
+
+# --- chat templates ---
+
+TEMPLATE = (
+    "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[me]{% endif %}"
+)
+
+
+def test_with_a_chat_template_an_instruction_and_a_prompt_are_what_a_user_says(student, tokenizer, tmp_path):
+    tokenizer = copy.deepcopy(tokenizer)
+    tokenizer.chat_template = TEMPLATE
+    student().save_pretrained(tmp_path / "toy")
+    tokenizer.save_pretrained(tmp_path / "toy")
+    card = Card("toy", "hf", tmp_path / "toy", instructed=True, weights=tmp_path / "toy")
+    asked = [Request(r.id, r.prompt, (), 9, instruction="after red\n") for r in requests()]
+    written = texts(ask(HF().open(card), *asked))
+    bare = [Request(r.id, f"[user]after red\n{r.prompt}[me]", (), 9) for r in requests()]
+    assert written == texts(ask(HF().open(card), *bare))
+    if find_spec("llama_cpp"):
+        GGUF().export(card, tmp_path / "toy.gguf", quant="f32")
+        model = GGUF().open(replace(card, backend="gguf", weights=tmp_path / "toy.gguf"))
+        assert texts(ask(model, *asked)) == written
+        model.close()

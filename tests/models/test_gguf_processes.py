@@ -1,8 +1,10 @@
 """Native code may crash, hang or be killed: that costs the one request that did it, and no other."""
 
+import copy
 import random
 import signal
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -97,6 +99,19 @@ def test_a_file_that_crashes_while_it_is_loaded_is_said(open_model, toy_file, mo
     with pytest.raises(ModelFileError) as caught:
         open_model()
     assert str(caught.value) == f"{toy_file} cannot be loaded: the process of llama.cpp was ended by SIGSEGV."
+
+
+def test_a_chat_template_that_goes_on_for_ever_is_said(student, tokenizer, tmp_path, poisoned):
+    tokenizer = copy.deepcopy(tokenizer)
+    loop = "{% for a in range(99999) %}" * 3 + "{% endfor %}" * 3
+    tokenizer.chat_template = loop + "{{ messages[0].content }}"
+    student().save_pretrained(tmp_path / "toy")
+    tokenizer.save_pretrained(tmp_path / "toy")
+    card = Card("toy", "hf", tmp_path / "toy", instructed=True, weights=tmp_path / "toy")
+    GGUF().export(card, tmp_path / "toy.gguf", quant="f32")
+    with pytest.raises(ModelFileError) as caught:
+        GGUF().open(replace(card, weights=tmp_path / "toy.gguf"))
+    assert str(caught.value) == f"{tmp_path / 'toy.gguf'}: its chat template takes more than 1 s."
 
 
 def test_a_file_that_goes_away_is_said_when_it_is_needed_again(open_model, toy_file):

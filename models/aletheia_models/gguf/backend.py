@@ -59,6 +59,7 @@ class GGUF:
             "context": min(options["context"] or CONTEXTS[not small], limit),
             "threads": options["threads"] or max(1, _cores() // processes),
             "batch": max(BATCH, options["batch_size"]),
+            "chat": card.instructed,
         }
         about: dict[str, str | int] = {"file_bytes": file.stat().st_size, "tensors": _types(header)}
         return GGUFModel(worker, processes=processes, patience=options["patience"], about=about)

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal as OneOf
 
@@ -27,12 +28,16 @@ __all__ = ["Engine", "Settings"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`context` tokens for each of `slots` requests that are written side by side; `batch` tokens decoded at once."""
+    """`context` tokens for each of `slots` requests that are written side by side; `batch` tokens decoded at once.
+
+    `chat`: there is room for one instruction that all requests share.
+    """
 
     slots: int
     context: int
     threads: int
     batch: int = 512
+    chat: bool = False
 
 
 @dataclass(slots=True)
@@ -71,6 +76,19 @@ class Engine:
         self.queue: deque[_Slot] = deque()
         self.slots: list[_Slot] = []
         """Those that write; the place of each is the number of its sequence."""
+        self.frame = ("", "")
+        """What stands before and behind what a user says."""
+        self.shared: tuple[str, list[int]] = ("", [])
+        """The last instruction, and its tokens, which are in the KV cache as a sequence behind those of the slots."""
+
+    def read_template(self) -> None:
+        """From now on, what comes with an instruction is put into the file's chat template, if it has one."""
+        from aletheia_models.gguf.chat import frame
+
+        template = llama_cpp.llama_model_chat_template(self.model, None)
+        names = {"bos_token": llama_cpp.llama_vocab_bos, "eos_token": llama_cpp.llama_vocab_eos}
+        tokens = {name: self._special(of(self.vocabulary)) for name, of in names.items()}
+        self.frame = frame(template.decode(), **tokens) if template else ("", "")
 
     def tokenize(self, text: str) -> list[int]:
         """Token ids; names of special tokens in the text are read as these."""
@@ -81,7 +99,9 @@ class Engine:
         return list(ids[:count])
 
     def submit(self, request: Request) -> None:
-        slot = _Slot(request, self.tokenize(request.prompt) or [max(llama_cpp.llama_vocab_eos(self.vocabulary), 0)])
+        before, after = self.frame if request.instruction else ("", "")
+        tokens = self.tokenize(before + request.instruction + request.prompt + after)
+        slot = _Slot(request, tokens or [max(llama_cpp.llama_vocab_eos(self.vocabulary), 0)])
         if request.temperature > 0:
             slot.random = np.random.default_rng(request.seed)
         self.queue.append(slot)
@@ -124,10 +144,29 @@ class Engine:
 
     def _read(self, slot: _Slot, place: int) -> None:
         """Put a prompt through the network, and choose the first token."""
-        for start in range(0, len(slot.prompt), self.settings.batch):
-            part = slot.prompt[start : start + self.settings.batch]
-            self._decode([(token, start + n, place) for n, token in enumerate(part)], last_only=True)
+        self._through(slot.prompt, place, self._share(slot, place))
         self._write(slot, self._logits(1)[0])
+
+    def _through(self, tokens: Sequence[int], place: int, start: int = 0) -> None:
+        for first in range(start, len(tokens), self.settings.batch):
+            part = tokens[first : first + self.settings.batch]
+            self._decode([(token, first + n, place) for n, token in enumerate(part)], last_only=True)
+
+    def _share(self, slot: _Slot, place: int) -> int:
+        """Take over what the KV cache has of the instruction, which is read alone and once; how many tokens that is."""
+        said = slot.request.instruction
+        if not said:
+            return 0
+        own = self.settings.slots
+        if self.shared[0] != said:
+            llama_cpp.llama_memory_seq_rm(self.memory, own, -1, -1)
+            self.shared = (said, self.tokenize(self.frame[0] + said)[: self.settings.context - 1])
+            self._through(self.shared[1], own)
+        pairs = zip(self.shared[1], slot.prompt[:-1], strict=False)  # the last token is read: its logits are wanted
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        llama_cpp.llama_memory_seq_cp(self.memory, own, place, -1, -1)
+        llama_cpp.llama_memory_seq_rm(self.memory, place, same, -1)
+        return same
 
     def _decode(self, tokens: Sequence[tuple[int, int, int]], *, last_only: bool = False) -> None:
         """(token, position, sequence) of each; logits are computed for all of them, or for the last one."""
@@ -180,6 +219,10 @@ class Engine:
             f"it took more than {slot.request.seconds:g} s" if slot.finish == "timeout" else "",
         )  # fmt: skip
 
+    def _special(self, token: int) -> str:
+        text = llama_cpp.llama_vocab_get_text(self.vocabulary, token) if token >= 0 else b""
+        return str(text.decode(errors="replace"))
+
     def _piece(self, token: int) -> bytes:
         """The bytes that a token stands for; nothing for a special one."""
         if token not in self.pieces:
@@ -191,8 +234,9 @@ class Engine:
 
 def _context(settings: Settings) -> Any:
     params = llama_cpp.llama_context_default_params()
-    params.n_ctx = settings.slots * settings.context
-    params.n_seq_max = settings.slots
+    sequences = settings.slots + settings.chat
+    params.n_ctx = sequences * settings.context
+    params.n_seq_max = sequences
     params.n_batch = params.n_ubatch = settings.batch
     params.n_threads = params.n_threads_batch = settings.threads
     params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED

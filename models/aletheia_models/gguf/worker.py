@@ -1,6 +1,6 @@
 """The process in which native code runs: reads requests from stdin, writes completions to stdout, a JSON object a line.
 
-In:   {"file", "slots", "context", "threads", "batch"}, then requests, and {"encode": text}.
+In:   {"file", "slots", "context", "threads", "batch", "chat"}, then requests, and {"encode": text}.
 Out:  {"facts": {...}} or {"failed": "why"}, then {"done": completion, "memory": the most bytes that were held},
       {"ids": token ids}, and {"beat": true} once a second while it works.
 """
@@ -12,13 +12,13 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Thread, Timer
 from typing import Any, BinaryIO
 
 from aletheia_plugins import ModelFileError, Request
 
-BEAT = 1.0
-"""Seconds."""
+BEAT, TEMPLATE = 1.0, 10.0
+"""Seconds between signs of life, and for a chat template, which could go on for ever."""
 
 
 def main() -> None:
@@ -28,8 +28,14 @@ def main() -> None:
     from aletheia_models.gguf.engine import Engine, Settings
 
     options = json.loads(receiving.readline())
+    file = options.pop("file")
     try:
-        engine = Engine(Path(options.pop("file")), Settings(**options))
+        engine = Engine(Path(file), Settings(**options))
+        if engine.settings.chat:
+            late = Timer(TEMPLATE, _give_up, (sending, f"{file}: its chat template takes more than {TEMPLATE:g} s."))
+            late.start()
+            engine.read_template()
+            late.cancel()
     except ModelFileError as error:
         _send(sending, {"failed": str(error)})
         return
@@ -54,6 +60,11 @@ def main() -> None:
             if not done:
                 _send(sending, {"beat": True})
             said = time.monotonic()
+
+
+def _give_up(sending: BinaryIO, why: str) -> None:
+    _send(sending, {"failed": why})
+    os._exit(1)  # the other thread does not listen
 
 
 def _listen(receiving: BinaryIO, inbox: "SimpleQueue[Request | str | None]") -> None:

@@ -39,7 +39,7 @@ class HFModel:
         self.queue: list[_Row] = []
 
     def submit(self, request: Request) -> None:
-        row = _Row(request, self.encode(request.prompt) or [self.tokenizer.eos_token_id])
+        row = _Row(request, self.encode(self._prompt(request)) or [self.tokenizer.eos_token_id])
         if request.temperature > 0:
             row.random = torch.Generator().manual_seed(request.seed)
         self.queue.append(row)
@@ -66,6 +66,13 @@ class HFModel:
             "parameters": parameters(self.model),
             "batch_size": self.batch_size,
         }
+
+    def _prompt(self, request: Request) -> str:
+        text = request.instruction + request.prompt
+        if not (request.instruction and self.tokenizer.chat_template):
+            return text
+        messages = [{"role": "user", "content": text}]
+        return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
     def encode(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

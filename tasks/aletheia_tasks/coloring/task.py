@@ -17,6 +17,11 @@ class Coloring:
     name: ClassVar[str] = "coloring"
     version: ClassVar[str] = generate.LEVELS.version
     levels: ClassVar[tuple[str, ...]] = generate.LEVELS.names
+    legend: ClassVar[str] = (
+        "The first line has the number of colours, 1 and up. Each line after it has the edges of a vertex, such as "
+        "v1-v2, and the vertex. Two vertices of an edge must not have the same colour. Variables are vertices, "
+        "literals are written v1=2, and constraints are named by an edge or by a vertex."
+    )
 
     def generate(self, level: str, *, split: Split, seed: int, index: int) -> Problem:
         return generate.problem(level, split, seed, index)

@@ -17,6 +17,10 @@ class Sat:
     name: ClassVar[str] = "sat"
     version: ClassVar[str] = generate.LEVELS.version
     levels: ClassVar[tuple[str, ...]] = generate.LEVELS.names
+    legend: ClassVar[str] = (
+        "Each line is a clause and its name. x1 means that x1 is 1, ~x1 that it is 0; at least one literal of each "
+        "clause must hold. In the steps, literals are written x1=0 or x1=1, and constraints are the clauses' names."
+    )
 
     def generate(self, level: str, *, split: Split, seed: int, index: int) -> Problem:
         return generate.problem(level, split, seed, index)

@@ -17,6 +17,11 @@ class Sudoku:
     name: ClassVar[str] = "sudoku"
     version: ClassVar[str] = generate.LEVELS.version
     levels: ClassVar[tuple[str, ...]] = generate.LEVELS.names
+    legend: ClassVar[str] = (
+        "The first line has the size n. Each line after it is a row of cells: r1c2=3 is given, r1c2 is to be found. "
+        "No row, column or box may have a value twice. Variables are cells, literals are written r1c2=3, and "
+        "constraints are named like row 1, column 2, box 3, or by a cell that they leave one value, or none."
+    )
 
     def generate(self, level: str, *, split: Split, seed: int, index: int) -> Problem:
         return generate.problem(level, split, seed, index)
