@@ -90,7 +90,7 @@ def test_a_training_starts_from_the_folder_that_its_card_names(student, other, a
     HF().fit(card, [toy * 3], tmp_path / "out", seed=2, workers=1, progress=Interrupting())
     found, theirs = HF().open(replace(card, weights=tmp_path / "out")).model, student(1)
     for ours, started in zip(found.model.layers.parameters(), theirs.model.layers.parameters(), strict=True):
-        assert torch.allclose(ours, started, atol=1e-6)
+        assert torch.allclose(ours, started, rtol=1e-3, atol=1e-6)  # half precision
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,8 @@ class HF:
             raise ModelFileError(
                 f"{card.weights} cannot be loaded: it lacks {len(missing)} tensors, such as {min(missing)}."
             )
+        if _device() == "cpu":  # where half precision is slow
+            model.float()
         return HFModel(model.to(_device()), tokenizer, batch_size=batch_size)
 
     def about(self, weights: Path) -> Mapping[str, Any]:
@@ -104,7 +106,7 @@ class HF:
             max_length=model.config.max_position_embeddings, seed=seed, workers=workers,
         )  # fmt: skip
         figures = train(model, read, recipe, checkpoint=out / "checkpoint", seed=seed, progress=progress)
-        model.save_pretrained(out)
+        model.half().save_pretrained(out)
         tokenizer.save_pretrained(out)
         return {"parameters": parameters(model), "vocabulary": len(tokenizer), "device": _machine(), **figures}
 
