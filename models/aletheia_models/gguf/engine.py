@@ -62,7 +62,7 @@ class Engine:
         llama_cpp.llama_backend_init()
         params = llama_cpp.llama_model_default_params()
         params.n_gpu_layers = 0
-        self.model = llama_cpp.llama_load_model_from_file(str(path).encode(), params)
+        self.model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
         if not self.model:
             raise ModelFileError(f"llama.cpp cannot load {path}: {' '.join(log.ERRORS[:1]) or 'it does not say why'}.")
         self.vocabulary = llama_cpp.llama_model_get_vocab(self.model)
