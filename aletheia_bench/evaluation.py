@@ -10,7 +10,8 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from aletheia_bench import cards
+from aletheia_bench import cards, parity
+from aletheia_bench.contexts import context
 from aletheia_bench.evaluate import Limits, evaluate
 from aletheia_bench.instructions import instruction
 from aletheia_bench.items import Item, from_file, generated
@@ -21,6 +22,9 @@ from aletheia_plugins import Card, ContextKind, Model, Task, UsageError
 from aletheia_plugins.loading import Plugins
 
 __all__ = ["Options", "prepare", "run"]
+
+SAMPLE = 20
+"""Items whose first turn is written twice more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,9 @@ def run(
                 directory.append(sample)
                 show(count, len(tries))
         if todo:  # with the memory that it took
-            directory.configure(_config(options, card, model, plugins, hashes))
+            told = {"flipped": _flipped(model, items, options.context)}
+            config = _config(options, card, model, plugins, hashes)
+            directory.configure(config | {"model": config["model"] | told})
         results = Results.of(directory, task)
         write(results, path)
     return results
@@ -85,6 +91,13 @@ def prepare(task: Task[Any], level: str, *, seed: int, limit: int, path: Path | 
     if not items:
         raise UsageError(f"{path}: no problems in it.")
     return items
+
+
+def _flipped(model: Model, items: Sequence[Item], kind: ContextKind) -> str:
+    """How many first turns are written otherwise side by side than one by one: rounding depends on the batch."""
+    prompts = [context(kind, item.prompt).prompt for item in items[:SAMPLE]]
+    one_by_one = parity.alone(model, prompts)
+    return f"{len(parity.different(one_by_one, parity.together(model, prompts)))} of {len(one_by_one)}"
 
 
 def _digest(items: Sequence[Item]) -> str:

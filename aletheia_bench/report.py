@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -201,8 +201,17 @@ def _markdown(results: Results) -> str:
             "First faults found by the checker, by the kind of line:\n\n"
             + tabulate(results.faults, headers=["line", "fault", "items"], tablefmt="github"),
             f"Options:\n\n{options}\n",
+            *_batch(results.config.get("model", {})),
         ]
     )
+
+
+def _batch(facts: Mapping[str, Any]) -> Iterator[str]:
+    if "flipped" in facts:
+        yield (
+            "First turns that were written otherwise side by side than one by one "
+            f"(batch size {facts.get('batch_size', 'unknown')}): {facts['flipped']}.\n"
+        )
 
 
 def _parts(results: Results, key: str) -> str:

@@ -429,10 +429,14 @@ def test_the_configuration_says_what_made_the_run(toy):
     folder, _ = toy
     config = tomllib.loads((runs(folder)[0] / "config.toml").read_text())
     assert config["run"]["task"] == "coloring"
-    assert config["card"] == {"name": "toy", "backend": "hf", "arm": "backtracking", "context": "folded"}
+    read = {"arm": "backtracking", "context": "folded", "instructed": False}
+    assert config["card"] == {"name": "toy", "backend": "hf", **read}
     assert re.fullmatch("[0-9a-f]{64}", config["hashes"]["weights"])
     assert {"task", "aletheia-bench", "python"} <= config["versions"].keys()
     assert config["model"]["parameters"] > 10_000
+    count = len((runs(folder)[0] / "samples.jsonl").read_text().splitlines())
+    assert config["model"]["flipped"] == f"0 of {count}"
+    assert f"than one by one (batch size 64): 0 of {count}." in (runs(folder)[0] / "report.md").read_text()
 
 
 def test_a_fresh_run_gives_the_same_samples_but_for_the_time_they_took(toy):
@@ -488,7 +492,8 @@ def test_a_student_goes_from_its_folder_to_a_file_to_a_run(run, tmp_path):
     assert done.exit_code == 0
     (config,) = (tmp_path / "runs").glob("*/*/config.toml")
     content = tomllib.loads(config.read_text())
-    assert content["card"] | {"name": ""} == {"name": "", "backend": "gguf", "arm": "backtracking", "context": "folded"}
+    read = {"arm": "backtracking", "context": "folded", "instructed": False}
+    assert content["card"] | {"name": ""} == {"name": "", "backend": "gguf", **read}
     assert content["model"]["llama-cpp-python"]
     assert content["hashes"]["weights"] == sha256(file.read_bytes()).hexdigest()
 
