@@ -22,7 +22,7 @@ def imported(sources) -> set[str]:
 def declared(root) -> set[str]:
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    lines = project["dependencies"] + [line for name in ("hf", "gguf") for line in extras[name]]
+    lines = project["dependencies"] + [line for name in ("hf", "gguf", "report") for line in extras[name]]
     return {canonicalize_name(Requirement(line).name) for line in lines}
 
 

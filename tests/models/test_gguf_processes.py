@@ -83,7 +83,7 @@ def test_a_request_that_brings_the_process_down_is_lost_alone(open_model, poison
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV", "SIGSTOP"])
 def test_a_process_that_is_lost_from_outside_costs_nothing(open_model, name, times):
     """SIGSTOP: it hangs."""
-    model = open_model(patience=1 if name == "SIGSTOP" else 60)
+    model = open_model(patience=4 if name == "SIGSTOP" else 60)
     expected = write(model, HARMLESS)
     chosen = random.Random(times)
     for _ in range(times):

@@ -2,7 +2,7 @@
 
 In:   {"file", "slots", "context", "threads", "batch", "chat"}, then requests, and {"encode": text}.
 Out:  {"facts": {...}} or {"failed": "why"}, then {"done": completion, "memory": the most bytes that were held},
-      {"ids": token ids}, and {"beat": true} once a second while it works.
+      {"ids": token ids}, and {"beat": true} now and then while it works.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from aletheia_plugins import ModelFileError, Request
 
-BEAT, TEMPLATE = 1.0, 10.0
+BEAT, TEMPLATE = 0.3, 10.0
 """Seconds between signs of life, and for a chat template, which could go on for ever."""
 
 
