@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, get_args
 
@@ -149,7 +149,8 @@ def verify(card: Card) -> str | None:
 def digest(weights: Path) -> str:
     """SHA-256 of a file, or of a folder's names and files in alphabetical order, but for what tells about them."""
     if weights.is_file():
-        return sha256(weights.read_bytes()).hexdigest()
+        with weights.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
     total = sha256()
     for path in sorted(weights.iterdir()):
         if path.is_file() and path.name not in ("README.md", "training.json"):

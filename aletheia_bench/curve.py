@@ -48,13 +48,13 @@ def _mega(size: Any) -> str:
 
 
 def plot(results: Sequence[Results], path: Path) -> None:
-    """Each measure with its interval, by precision, the largest file first; a panel a task and level."""
+    """Each measure with its interval, by precision, in the order of the results; a panel a task and student."""
     from matplotlib.figure import Figure
 
-    names = list(dict.fromkeys(r.name for r in results))
+    names = list(dict.fromkeys((r.name, _student(r)) for r in results))
     figure = Figure(figsize=(5 * len(names), 4), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        runs = [r for r in results if r.name == name]
+        runs = [r for r in results if (r.name, _student(r)) == name]
         for shift, (measure, label) in enumerate(MEASURES.items()):
             known = [(n + 0.06 * shift, r.estimates[measure]) for n, r in enumerate(runs)]
             points = [(place, *_point(estimate)) for place, estimate in known if estimate.value is not None]
@@ -62,7 +62,7 @@ def plot(results: Sequence[Results], path: Path) -> None:
                 places, values, below, above = zip(*points, strict=True)
                 axes.errorbar(places, values, [below, above], marker="o", capsize=3, label=label)
         axes.set_xticks(range(len(runs)), [_label(r) for r in runs])
-        axes.set(title=name, ylabel="%", ylim=(-3, 103))
+        axes.set(title="\n".join(name), ylabel="%", ylim=(-3, 103))
         axes.legend()
     figure.savefig(path)
 
@@ -73,6 +73,10 @@ def _point(estimate: Estimate) -> tuple[float, float, float]:
     low = value if estimate.low is None else estimate.low
     high = value if estimate.high is None else estimate.high
     return 100 * value, 100 * (value - low), 100 * (high - value)
+
+
+def _student(results: Results) -> str:
+    return results.model.rpartition("-")[0]
 
 
 def _label(results: Results) -> str:

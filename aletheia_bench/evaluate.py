@@ -87,8 +87,8 @@ class _Episode:
         self.finish = self._ending(completion, limits)
 
     def _ending(self, completion: Completion, limits: Limits) -> Finish | None:
+        self.error = completion.error
         if completion.finish in ("error", "timeout"):
-            self.error = completion.error
             return "error" if completion.finish == "error" else "timeout"
         if completion.finish == "length" or self.tokens >= limits.max_tokens:
             return "truncated"

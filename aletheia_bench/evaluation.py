@@ -41,6 +41,9 @@ class Options:
     max_tokens: int
     temperature: float
     max_seconds: float | None = None
+    backend: str = ""
+    overrides: tuple[str, ...] = ()
+    """Another back-end than the card's, and other options of its tables."""
     items: str = ""
     """A file or folder of problems instead of generated ones."""
 
@@ -64,17 +67,19 @@ def run(
         done = {(sample["id"], sample["epoch"]) for sample in directory.samples()}
         tries = [(item, epoch) for item in items for epoch in range(options.epochs)]
         todo = [(item, epoch) for item, epoch in tries if (item.id, epoch) not in done]
+        config = _config(options, card, model, plugins, hashes)
+        if done and todo:
+            config |= _earlier(directory.config(), config)
         if todo:
-            directory.configure(_config(options, card, model, plugins, hashes))
+            directory.configure(config)
         limits = Limits(options.max_tokens, options.temperature, options.seed, words, options.max_seconds or inf)
         with progress(f"{card.name} on {task.name}-{options.level}") as show:
             for count, sample in enumerate(evaluate(model, todo, options.context, limits), len(done) + 1):
                 directory.append(sample)
                 show(count, len(tries))
         if todo:  # with the memory that it took
-            told = {"flipped": _flipped(model, items, options.context)}
-            config = _config(options, card, model, plugins, hashes)
-            directory.configure(config | {"model": config["model"] | told})
+            told = {**model.facts(), "flipped": _flipped(model, items, options.context, words)}
+            directory.configure(config | {"model": told})
         results = Results.of(directory, task)
         write(results, path)
     return results
@@ -93,11 +98,19 @@ def prepare(task: Task[Any], level: str, *, seed: int, limit: int, path: Path | 
     return items
 
 
-def _flipped(model: Model, items: Sequence[Item], kind: ContextKind) -> str:
+def _earlier(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """What was otherwise when the samples that are there already were made, such as threads or a version."""
+    facts = {**before.get("model", {}), **before.get("versions", {}), **before.get("earlier", {})}
+    new = {**now["model"], **now["versions"]}
+    changed = {key: value for key, value in facts.items() if key in new and new[key] != value and key != "memory_bytes"}
+    return {"earlier": changed} if changed else {}
+
+
+def _flipped(model: Model, items: Sequence[Item], kind: ContextKind, words: str) -> str:
     """How many first turns are written otherwise side by side than one by one: rounding depends on the batch."""
     prompts = [context(kind, item.prompt).prompt for item in items[:SAMPLE]]
-    one_by_one = parity.alone(model, prompts)
-    return f"{len(parity.different(one_by_one, parity.together(model, prompts)))} of {len(one_by_one)}"
+    alone, together = (how(model, prompts, instruction=words) for how in (parity.alone, parity.together))
+    return f"{len(parity.different(alone, together))} of {len(alone)}"
 
 
 def _digest(items: Sequence[Item]) -> str:
@@ -107,7 +120,7 @@ def _digest(items: Sequence[Item]) -> str:
 def _config(options: Options, card: Card, model: Model, plugins: Plugins, hashes: Mapping[str, str]) -> dict[str, Any]:
     chosen = asdict(options) | {"model": _spec(card, plugins)}
     return {
-        "run": {key: value for key, value in chosen.items() if value not in ("", None)},
+        "run": {key: value for key, value in chosen.items() if value not in ("", None, ())},
         "card": {
             "name": card.name,
             "backend": card.backend,

@@ -11,7 +11,7 @@ from aletheia_plugins import Completion, ContextKind, Encoding, Model, Request, 
 
 __all__ = ["alone", "different", "encoded", "material", "together"]
 
-TOKENS = 64
+TOKENS, SECONDS = 64, 60.0
 """The most that a completion has here."""
 
 
@@ -29,24 +29,26 @@ def material(
     return found
 
 
-def together(model: Model, prompts: Sequence[str]) -> dict[str, Completion]:
+def together(model: Model, prompts: Sequence[str], *, instruction: str = "") -> dict[str, Completion]:
     """Greedy completions by prompt, all submitted at once."""
     for number, prompt in enumerate(prompts):
-        model.submit(Request(str(number), prompt, (), TOKENS))
+        model.submit(Request(str(number), prompt, (), TOKENS, seconds=SECONDS, instruction=instruction))
     done: dict[str, Completion] = {}
     while batch := model.poll():
         done |= {prompts[int(completion.id)]: completion for completion in batch}
     return done
 
 
-def alone(model: Model, prompts: Sequence[str], *, shuffle: int | None = None) -> dict[str, Completion]:
+def alone(
+    model: Model, prompts: Sequence[str], *, shuffle: int | None = None, instruction: str = ""
+) -> dict[str, Completion]:
     """The same, one after the other; with `shuffle`, a seed, in another order."""
     order = list(prompts)
     if shuffle is not None:
         random.Random(shuffle).shuffle(order)
     done: dict[str, Completion] = {}
     for prompt in order:
-        done |= together(model, [prompt])
+        done |= together(model, [prompt], instruction=instruction)
     return done
 
 
@@ -55,9 +57,13 @@ def encoded(model: Encoding, wanted: Sequence[str]) -> dict[str, tuple[int, ...]
 
 
 def different(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Where two mappings from texts differ: in token ids, or in the tokens of completions."""
-    return [text for text in one if _tokens(one[text]) != _tokens(other[text])]
+    """Where two mappings from texts differ, in token ids or completions. A failure is like no other."""
+    return [text for text in one if _failed(one[text], other[text]) or _tokens(one[text]) != _tokens(other[text])]
 
 
 def _tokens(value: Any) -> Any:
     return value.tokens if isinstance(value, Completion) else value
+
+
+def _failed(*values: Any) -> bool:
+    return any(isinstance(value, Completion) and value.finish in ("error", "timeout") for value in values)

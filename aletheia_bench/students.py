@@ -115,7 +115,7 @@ def made_from(card: Card, course: Course) -> dict[str, Any]:
         "names": dict(card.names),
         "exercises": card.exercises,
         "seed": course.seed,
-        "settings": {name: dict(table) for name, table in card.settings.items()},
+        "settings": {name: dict(table) for name, table in card.settings.items() if name != "generation"},
     }
 
 

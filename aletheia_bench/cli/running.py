@@ -55,7 +55,7 @@ def run(
         for variant in _variants(writer, ready, precisions, out) if writer else [ready]:
             with closing(plugins.backend(variant.backend).open(variant)) as loaded:
                 for (task, level), problems in zip(work, items, strict=True):
-                    chosen = _options(variant, task, level, options)
+                    chosen = _options(variant, task, level, {**options, "backend": backend, "overrides": overrides})
                     results.append(evaluate(chosen, problems, variant, loaded, plugins, out=out, fresh=fresh))
     if precisions:
         _draw(results, out / f"{students[0].name}-precisions.svg")
@@ -139,6 +139,8 @@ def _options(card: Card, task: Task[Any], level: str, options: dict[str, Any]) -
         max_tokens=options["max_tokens"] or card.max_tokens,
         temperature=options["temperature"],
         max_seconds=options["max_seconds"],
+        backend=options["backend"] or "",
+        overrides=tuple(options["overrides"]),
         items=str(options["items"] or ""),
     )
 

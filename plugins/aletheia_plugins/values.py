@@ -273,8 +273,9 @@ class Request:
 class Completion:
     """What a model wrote for the request `id`.
 
-    finish: "stop" (a stop text, or the model's own end), "length" (max_tokens), "timeout", or "error", with the
-    cause in `error`. `seconds` is the share of wall time that this request took.
+    finish: "stop" (a stop text, or the model's own end), "length" (max_tokens, or no room in the context), "timeout",
+    or "error"; with the cause in `error`, where there is more to say. `seconds` is the share of wall time that this
+    request took.
     """
 
     id: str

@@ -543,3 +543,18 @@ def test_the_doctor_finds_nothing_wrong_with_the_student_as_a_file(run, tmp_path
     assert said(run("doctor", "--model", f"gguf:{file}", "--level", "tinny"), 2).startswith(
         "There is no level 'tinny'. "
     )
+
+
+def test_a_configuration_repeats_a_run_with_its_back_end_and_other_options(run, tmp_path):
+    needs("llama_cpp")
+    file = tmp_path / "tiny.gguf"
+    run("export", "--model", "aletheia-tiny", "--quant", "q8_0", "-o", str(file))
+    command = ["run", "--task", "sat", "--limit", "2", "-o", str(tmp_path / "runs")]
+    odd = ["--backend", "gguf", "-M", "generation.batch_size=2", "-M", "generation.processes=1"]
+    first = run(*command, "--model", f"gguf:{file}", *odd)
+    (config,) = (tmp_path / "runs").glob("*/*/config.toml")
+    again = run("--config", str(config), "run", "-o", str(tmp_path / "runs"))
+    assert again.exit_code == 0, again.output
+    assert again.stdout == first.stdout
+    assert list((tmp_path / "runs").glob("*/*/config.toml")) == [config]
+    assert tomllib.loads(config.read_text())["model"]["batch_size"] == 2

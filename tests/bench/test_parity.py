@@ -58,6 +58,11 @@ def test_a_text_that_is_read_as_other_ids_is_named():
     assert found == [PROMPTS[3]]
 
 
+def test_failures_are_not_the_same():
+    lost = {"a": Completion("0", "", (), 0, "error", 0.0, "it crashed")}
+    assert parity.different(lost, lost) == ["a"]
+
+
 @pytest.mark.parametrize("kind", ["folded", "cumulative"])
 def test_material_is_of_each_task_in_turn_and_always_the_same(kind):
     found = parity.material(TASKS, "tiny", kind, limit=5)

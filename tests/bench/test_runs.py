@@ -22,7 +22,7 @@ from aletheia_bench.runs import Run, identity
 from aletheia_bench.search import search
 from aletheia_bench.testing import Playback
 from aletheia_bench.text import render
-from aletheia_plugins import AletheiaError, Card, CorpusError, UsageError, load_plugins
+from aletheia_plugins import AletheiaError, Card, CorpusError, Example, load_plugins, UsageError
 from aletheia_tasks import Coloring
 
 PLUGINS = load_plugins([])
@@ -108,6 +108,17 @@ def test_an_interrupted_run_has_finished_something(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         evaluated(tmp_path, model=Interrupted(KNOWN, len(KNOWN) * 2 // 3))
     assert 0 < len(samples(only_run(tmp_path))) < LIMIT
+
+
+def test_a_run_that_goes_on_elsewhere_says_what_was_otherwise(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        evaluated(tmp_path, model=Interrupted(KNOWN, len(KNOWN) * 2 // 3))
+    first = Run(only_run(tmp_path)).config()
+    evaluated(tmp_path, model=Playback([*KNOWN, Example("one", "more")]))
+    config = Run(only_run(tmp_path)).config()
+    assert config["model"]["examples"] == first["model"]["examples"] + 1
+    assert config["earlier"] == {"examples": first["model"]["examples"]}
+    assert "earlier" not in first
 
 
 def test_a_finished_run_asks_the_model_nothing(tmp_path):

@@ -17,6 +17,9 @@ def poisoned(submit):
         if "abort" in request.prompt:
             sys.stderr.write("GGML_ASSERT(it holds) failed\n")
             os._exit(6)
+        if "half" in request.prompt:
+            os.write(SENDING, b'{"done": {"id": "0", "te')
+            os.kill(os.getpid(), signal.SIGKILL)
         if "hang" in request.prompt:
             time.sleep(3600)
         submit(self, request)
@@ -24,6 +27,6 @@ def poisoned(submit):
     return submitted
 
 
+SENDING = os.dup(1)
 Engine.submit = poisoned(Engine.submit)
-worker.TEMPLATE = 1.0
 worker.main()

@@ -278,3 +278,11 @@ def test_with_a_chat_template_an_instruction_and_a_prompt_are_what_a_user_says(s
         model = GGUF().open(replace(card, backend="gguf", weights=tmp_path / "toy.gguf"))
         assert texts(ask(model, *asked)) == written
         model.close()
+
+
+def test_a_chat_template_that_fails_is_a_sentence(weights):
+    (weights / "chat_template.jinja").write_text("{{ raise_exception('only with a system prompt') }}")
+    with pytest.raises(ModelFileError) as caught:
+        HF().open(Card("toy", "hf", weights, instructed=True, weights=weights))
+    assert str(caught.value) == f"{weights} has a chat template that cannot be used: only with a system prompt."
+    assert HF().open(Card("toy", "hf", weights, weights=weights))  # it is not asked for

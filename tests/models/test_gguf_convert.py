@@ -114,6 +114,20 @@ def test_ids_without_a_token_are_filled_up(folder, export):
     [
         ("config.json", {"architectures": ["OPTForCausalLM"]}, "has the architecture OPTForCausalLM; LlamaForCausalLM"),
         ("config.json", {"rope_parameters": {"rope_type": "yarn"}}, "scales its positions (yarn); only 'default'"),
+        ("config.json", {"rope_parameters": None, "rope_scaling": {"type": "linear"}}, "scales its positions (linear)"),
+        ("config.json", {"hidden_act": "gelu"}, "has the activation gelu; llama.cpp computes silu"),
+        ("config.json", {"use_sliding_window": True}, "attends in a sliding window"),
+        ("config.json", {"num_attention_heads": 0}, "cannot be written as GGUF: ZeroDivisionError"),
+        ("config.json", {"num_attention_heads": 3}, "cannot be written as GGUF: ValueError"),
+        ("config.json", {"vocab_size": None}, "cannot be written as GGUF: TypeError"),
+        ("config.json", {"num_hidden_layers": 3}, "lacks 9 tensors, such as blk.2.attn_k.weight"),
+        ("tokenizer.json", {"added_tokens": None}, "cannot be written as GGUF: TypeError"),
+        (
+            "tokenizer.json",
+            {"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": True}},
+            "is a BPE behind ByteLevel",
+        ),
+        ("tokenizer_config.json", {"eos_token": None}, "names no eos_token"),
         ("tokenizer.json", {"pre_tokenizer": {"type": "Whitespace"}}, "is a BPE behind Whitespace; byte-level BPE"),
         ("tokenizer.json", {"model": {"type": "Unigram"}}, "is a Unigram behind ByteLevel; byte-level BPE"),
     ],
@@ -126,6 +140,12 @@ def test_what_has_no_place_in_a_file_is_said(folder, export, tmp_path, name, val
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_weights_that_are_not_safetensors_are_said(folder, export):
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(ModelFileError, match=r"model.safetensors cannot be read: "):
+        export()
+
+
 def test_a_folder_without_weights_is_said(folder, export):
     shutil.rmtree(folder)
     with pytest.raises(MissingError, match=r"toy has no weights in .*: train it first"):
@@ -133,6 +153,22 @@ def test_a_folder_without_weights_is_said(folder, export):
 
 
 def test_a_file_says_how_it_is_to_be_read(folder, tmp_path):
-    card = Card("toy", "hf", folder, context="cumulative", arm="linearized", max_tokens=77, weights=folder)
-    GGUF().export(card, tmp_path / "toy.gguf", quant="f32")
-    assert GGUF().about(tmp_path / "toy.gguf") == {"context": "cumulative", "arm": "linearized", "max_tokens": 77}
+    said = {"context": "cumulative", "arm": "linearized", "max_tokens": 77, "instructed": True}
+    GGUF().export(Card("toy", "hf", folder, weights=folder, **said), tmp_path / "toy.gguf", quant="f32")
+    assert GGUF().about(tmp_path / "toy.gguf") == said
+
+
+@pytest.mark.parametrize(("name", "value"), [("arm", 3), ("context", 1.5), ("max_tokens", "77"), ("max_tokens", 0)])
+def test_a_file_that_says_nonsense_of_itself_is_refused(tmp_path, name, value):
+    writer = gguf.GGUFWriter(tmp_path / "odd.gguf", "llama")
+    writer.add_key_value(f"aletheia.{name}", value, gguf.GGUFValueType.get_type(value))
+    writer.add_tensor("t", np.zeros(32, np.float32))
+    for write in (
+        writer.write_header_to_file,
+        writer.write_kv_data_to_file,
+        writer.write_tensors_to_file,
+        writer.close,
+    ):
+        write()
+    with pytest.raises(ModelFileError, match=rf"odd.gguf: aletheia.{name} is {value!r}, expected "):
+        GGUF().about(tmp_path / "odd.gguf")

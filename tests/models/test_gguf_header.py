@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aletheia_models.gguf.header import Tensor, read_header
+from aletheia_models.gguf.header import Items, Tensor, read_header
 from aletheia_plugins import ModelFileError
 
 U32, F32, BOOL, STRING, ARRAY, U64 = 4, 6, 7, 8, 9, 10
@@ -66,7 +66,7 @@ def test_a_sound_file_is_read(write):
     header = read_header(write(WHOLE))
     assert header.architecture == "llama"
     assert header.metadata["llama.block_count"] == 2
-    assert header.metadata["tokens"] == 60
+    assert header.metadata["tokens"] == Items(60)
     assert header.metadata["flag"] is True
     assert header.tensors == {"a": Tensor((32, 4), "f32"), "b": Tensor((64, 3), "q8_0")}
 
@@ -93,23 +93,32 @@ def test_a_real_writer_writes_what_is_read(tmp_path):
         (head(version=1), "it has version 1, 2 and 3 are read"),
         (head(counts=(2**40, 6)), "it has 1,099,511,627,776 tensors, at most 100,000 are read"),
         (head(counts=(2, 2**63)), "it has 9,223,372,036,854,775,808 keys, at most 10,000 are read"),
-        (head([pair("k", STRING, struct.pack("<Q", 2**62))]), "4,611,686,018,427,387,904 bytes in k, at most"),
-        (head([pair("k", ARRAY, struct.pack("<IQ", U32, 2**50))]), "1,125,899,906,842,624 items in k, at most"),
-        (head([pair("k", ARRAY, struct.pack("<IQ", U64, 10**6))]), "k at byte 49 would end 7,999,889 bytes"),
-        (head([pair("k", 99, b"")]), "k has a value of the unknown type 99"),
+        (head([pair("k", STRING, struct.pack("<Q", 2**62))]), "4,611,686,018,427,387,904 bytes in 'k', at most"),
+        (head([pair("k", ARRAY, struct.pack("<IQ", U32, 2**50))]), "1,125,899,906,842,624 items in 'k', at most"),
+        (head([pair("k", ARRAY, struct.pack("<IQ", U64, 10**6))]), "'k' at byte 49 would end 7,999,889 bytes"),
+        (head([pair("k", 99, b"")]), "'k' has a value of the unknown type 99"),
         (head([pair("k", BOOL, b"\1")] * 2), "it has 'k' twice"),
-        (head([pair("k", ARRAY, array(ARRAY, array(ARRAY, array(U32))))]), "k has arrays within arrays within arrays"),
+        (
+            head([pair("k", ARRAY, array(ARRAY, array(ARRAY, array(U32))))]),
+            "'k' has arrays within arrays within arrays",
+        ),
         (head([text("\ud7ff").replace(b"\xed", b"\xff") + b"\0" * 8]), "is not UTF-8"),
         (head([pair("general.alignment", U32, struct.pack("<I", 3))]), "its general.alignment is 3, expected a power"),
         (head([pair("general.alignment", U32, struct.pack("<I", 0))]), "its general.alignment is 0, expected a power"),
         (head(tensors=[tensor("a", (32, 4), 99, 0)]), "the tensor 'a' has the unknown type 99"),
-        (head(tensors=[tensor("a", (1,) * 5, 0, 0)]), "it has 5 dimensions in a, at most 4 are read"),
+        (head(tensors=[tensor("a", (1,) * 5, 0, 0)]), "it has 5 dimensions in 'a', at most 4 are read"),
         (head(tensors=[tensor("a", (32, 0), 0, 0)]), "the tensor 'a' has the shape (32, 0), expected positive numbers"),
         (head(tensors=[tensor("a", (33,), 8, 0)]), "has the shape (33,), expected positive numbers, the first a mult"),
         (head(tensors=[tensor("a", (32,), 0, 16)]), "the tensor 'a' is at 16, expected a multiple of 32"),
         (head(tensors=[tensor("a", (32,), 0, 0)] * 2), "it has the tensor 'a' twice"),
         (head(tensors=[tensor(n, (32,), 0, 0) for n in "ab"]) + b"\0" * 128, "the tensor 'b' lies upon another"),
         (head(tensors=[tensor("a", (2**62, 2**62), 0, 0)]), "the tensor 'a' ends 85,070,"),
+        (
+            head([pair("general.alignment", ARRAY, array(BOOL, *[b"\1"] * 64))]),
+            "its general.alignment is Items(count=64)",
+        ),
+        (head([pair("split.count", U32, struct.pack("<I", 3))]), "it is a part of several, which have to be merged"),
+        (head([pair("\n\x1b[31m" * 999, 99, b"")]), r"'\n\x1b[31m\n\x1b[31m"),
         (WHOLE[:-1], "the tensor 'b' ends 1 bytes behind its end"),
     ],
 )
@@ -119,6 +128,8 @@ def test_what_is_wrong_is_said(write, data, wrong):
         read_header(path)
     assert str(caught.value).startswith(f"{path} is no GGUF file that can be used: ")
     assert wrong in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path):

@@ -4,6 +4,7 @@ import copy
 import random
 import signal
 import sys
+import time
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,6 +62,7 @@ def write(model, prompts, during=lambda: None) -> dict[int, Completion]:
         ("SIGFPE", "error", "the process of llama.cpp was ended by SIGFPE"),
         ("SIGKILL", "error", "the process of llama.cpp was ended by SIGKILL"),
         ("abort", "error", "the process of llama.cpp ended with exit code 6: GGML_ASSERT(it holds) failed"),
+        ("half", "error", "the process of llama.cpp was ended by SIGKILL"),
         ("hang", "timeout", "llama.cpp said nothing for 2 s"),
     ],
 )
@@ -94,6 +96,36 @@ def test_a_process_that_is_lost_from_outside_costs_nothing(open_model, name, tim
         assert len(done) == len(prompts)
 
 
+def test_a_process_that_dies_while_there_is_nothing_to_do_costs_nothing(open_model):
+    model = open_model()
+    expected = write(model, HARMLESS)
+    for wait in (0.0, 0.3):  # whether it is known already or not
+        model.lanes[0].process.process.kill()
+        time.sleep(wait)
+        (done,) = write(model, HARMLESS[:1]).values()
+        assert (done.text, done.finish) == (expected[0].text, "length")
+
+
+def test_long_prompts_to_a_process_that_hangs_are_waited_for_in_vain_and_no_longer(open_model):
+    """More than a pipe holds: the process that reads nothing must not keep the one that writes."""
+    model = open_model(patience=2)
+    model.lanes[0].process.process.send_signal(signal.SIGSTOP)
+    done = write(model, ["after red comes\n" * 5_000] * 6)
+    assert {completion.finish for completion in done.values()} == {"length"}
+    assert len(done) == 6
+    assert done[0].error == f"the prompt has {done[0].prompt_tokens} tokens, and the context 64"
+
+
+def test_a_text_whose_process_dies_is_said(open_model, toy_file):
+    model = open_model()
+    assert model.encode("after red") == model.encode("after red")
+    model.lanes[0].process.process.kill()
+    with pytest.raises(ModelFileError) as caught:
+        model.encode("after red")
+    assert str(caught.value) == f"{toy_file}: no ids of a text: the process of llama.cpp was ended by SIGKILL."
+    assert model.encode("after red")
+
+
 def test_a_file_that_crashes_while_it_is_loaded_is_said(open_model, toy_file, monkeypatch):
     monkeypatch.setattr(generation, "COMMAND", [sys.executable, "-c", "import os; os.kill(os.getpid(), 11)"])
     with pytest.raises(ModelFileError) as caught:
@@ -101,9 +133,10 @@ def test_a_file_that_crashes_while_it_is_loaded_is_said(open_model, toy_file, mo
     assert str(caught.value) == f"{toy_file} cannot be loaded: the process of llama.cpp was ended by SIGSEGV."
 
 
-def test_a_chat_template_that_goes_on_for_ever_is_said(student, tokenizer, tmp_path, poisoned):
+@pytest.mark.parametrize("loop", ["{% for a in range(99999) %}" * 3 + "{% endfor %}" * 3, "{{ 9 ** (9 ** 9) }}"])
+def test_a_chat_template_that_goes_on_for_ever_is_said(student, tokenizer, tmp_path, monkeypatch, loop):
+    monkeypatch.setattr(generation, "TEMPLATE", 1.0)
     tokenizer = copy.deepcopy(tokenizer)
-    loop = "{% for a in range(99999) %}" * 3 + "{% endfor %}" * 3
     tokenizer.chat_template = loop + "{{ messages[0].content }}"
     student().save_pretrained(tmp_path / "toy")
     tokenizer.save_pretrained(tmp_path / "toy")

@@ -17,6 +17,10 @@ __all__ = ["GGUF"]
 OPTIONS = {"batch_size": 4, "context": 0, "processes": 0, "threads": 0, "patience": 300}
 """The card's [generation]: requests that a process writes side by side, tokens of room for each; processes, and threads
 of each; seconds of silence after which a process is given up. 0: what suits the file and the machine."""
+MOST = {"batch_size": 255, "patience": 86_400}
+"""llama.cpp has 256 sequences; a day is long enough."""
+SAID: Mapping[str, type] = {"context": str, "arm": str, "max_tokens": int, "instructed": bool}
+"""What `export` writes of a card."""
 BATCH = 512
 """Tokens that are decoded at once, at most."""
 CONTEXTS = (1024, 2048)
@@ -36,10 +40,12 @@ class GGUF:
     """Those of llama.cpp that need no importance matrix; the first three it needs no quantizer for."""
 
     def about(self, weights: Path) -> Mapping[str, Any]:
-        said = read_header(weights).metadata
-        return {
-            name: said[f"aletheia.{name}"] for name in ("context", "arm", "max_tokens") if f"aletheia.{name}" in said
-        }
+        metadata = read_header(weights).metadata
+        said: dict[str, Any] = {name: metadata[f"aletheia.{name}"] for name in SAID if f"aletheia.{name}" in metadata}
+        for name, value in said.items():
+            if type(value) is not SAID[name] or (name, value) == ("max_tokens", 0):
+                raise ModelFileError(f"{weights}: aletheia.{name} is {value!r}, expected {SAID[name].__name__}.")
+        return said
 
     def open(self, card: Card) -> Model:
         _require("llama_cpp")
@@ -51,8 +57,8 @@ class GGUF:
 
         small = file.stat().st_size < SMALL
         processes = options["processes"] or (_cores() if small else 1)
-        longest = header.metadata.get(f"{header.architecture}.context_length")
-        limit = longest if type(longest) is int and longest > 0 else CONTEXTS[1]
+        longest: Any = header.metadata.get(f"{header.architecture}.context_length")
+        limit = int(longest) if type(longest) is int and longest > 0 else CONTEXTS[1]
         worker = {
             "file": str(file),
             "slots": options["batch_size"],
@@ -90,7 +96,7 @@ class GGUF:
 
 def _whole(file: Path, quant: str) -> Path:
     """The file, if it can be written as `quant`."""
-    types = {tensor.type for tensor in read_header(file).tensors.values()}
+    types = {tensor.type for tensor in read_header(file).tensors.values()} or {"nothing"}
     if small := types - set(GGUF.quants[:3]):
         raise ModelFileError(f"{file} is quantized already ({min(small)}): write {quant} from an f16 or f32 file.")
     if quant in GGUF.quants[:3]:
@@ -126,9 +132,11 @@ def _options(card: Card) -> dict[str, int]:
     table: Mapping[str, Any] = card.settings.get("generation", {})
     for name, value in table.items():
         least = 0 if OPTIONS.get(name) == 0 else 1
-        if name not in OPTIONS or type(value) is not int or value < least:
+        most = MOST.get(name, 1 << 24)
+        if name not in OPTIONS or type(value) is not int or not least <= value <= most:
             raise ModelFileError(
-                f"{card.source}: [generation] has {name} = {value!r}; {', '.join(OPTIONS)} are read, positive numbers."
+                f"{card.source}: [generation] has {name} = {value!r}; {', '.join(OPTIONS)} are read, "
+                f"whole numbers, {name} from {least} to {most:,}."
             )
     return {**OPTIONS, **table}
 

@@ -4,6 +4,9 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from jinja2 import TemplateError
+from jinja2.ext import Extension
+from jinja2.nodes import Node
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from aletheia_plugins import ModelFileError
@@ -18,7 +21,8 @@ def frame(template: str, **tokens: str) -> tuple[str, str]:
 
     `tokens` are such as bos_token. Raises ModelFileError if it does something else with the message, or fails.
     """
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    extensions = [_Generation, "jinja2.ext.loopcontrols"]
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=extensions)
     environment.globals.update(raise_exception=_refuse, strftime_now=lambda form: datetime.now(UTC).strftime(form))
     messages: list[dict[str, Any]] = [{"role": "user", "content": MARK}]
     try:
@@ -29,6 +33,16 @@ def frame(template: str, **tokens: str) -> tuple[str, str]:
         raise ModelFileError(f"the chat template repeats the message {text.count(MARK)} times.")
     before, _, after = text.partition(MARK)
     return before, after
+
+
+class _Generation(Extension):
+    """{% generation %} marks what an assistant says, for trainings: here it is only what is inside."""
+
+    tags = {"generation"}  # noqa: RUF012  # as its base class declares it
+
+    def parse(self, parser: Parser) -> list[Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -5,7 +5,7 @@ so the rows of its queries and keys are put in another order.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,14 +39,16 @@ LAYER = {
     "mlp.down_proj": "ffn_down",
 }
 
-GPT2, DIGITS = {"type": "ByteLevel"}, {"type": "Digits", "individual_digits": True}
+GPT2 = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
+BYTES = GPT2 | {"use_regex": False}
+DIGITS = {"type": "Digits", "individual_digits": True}
 QWEN2 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 SPLITS: tuple[tuple[str, list[dict[str, Any]]], ...] = (
     ("gpt-2", [GPT2]),
     ("smollm", [DIGITS, GPT2]),
-    ("qwen2", [{"type": "Split", "pattern": {"Regex": QWEN2}, "behavior": "Isolated", "invert": False}, GPT2]),
+    ("qwen2", [{"type": "Split", "pattern": {"Regex": QWEN2}, "behavior": "Isolated", "invert": False}, BYTES]),
 )
 """How llama.cpp names what stands before the merges, and what a tokenizer.json says of it."""
 
@@ -63,8 +65,14 @@ class _Tokens:
 
 def convert(card: Card, out: Path, precision: str) -> None:
     """Write the card's folder to `out` as f32, f16 or bf16; vectors stay f32. See `Exporter` for what it raises."""
-    folder = card.weights
-    assert folder
+    assert card.weights
+    try:
+        _convert(card, card.weights, out, precision)
+    except (KeyError, IndexError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise ModelFileError(f"{card.weights} cannot be written as GGUF: {type(error).__name__}: {error}.") from error
+
+
+def _convert(card: Card, folder: Path, out: Path, precision: str) -> None:
     config = _json(folder / "config.json")
     architecture = (config.get("architectures") or ["none"])[0]
     if architecture not in ARCHITECTURES:
@@ -77,12 +85,16 @@ def convert(card: Card, out: Path, precision: str) -> None:
     writer.add_string("aletheia.context", card.context)
     writer.add_string("aletheia.arm", card.arm)
     writer.add_uint32("aletheia.max_tokens", card.max_tokens)
+    writer.add_bool("aletheia.instructed", card.instructed)
     writer.add_file_type(file_type)
     _describe(writer, folder, config)
     _write_tokens(writer, folder, tokens)
+    names = []
     for tensor, values in _tensors(folder, config, ARCHITECTURES[architecture]):
+        names.append(tensor)
         stored = gguf.GGMLQuantizationType.F32 if values.ndim == 1 else kind
         writer.add_tensor(tensor, gguf.quants.quantize(values, stored), raw_dtype=stored)
+    _complete(folder, config, names)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -92,8 +104,12 @@ def convert(card: Card, out: Path, precision: str) -> None:
 def _describe(writer: gguf.GGUFWriter, folder: Path, config: Mapping[str, Any]) -> None:
     """The shape of the network."""
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    if (how := rope.get("rope_type", "default")) != "default":
+    if (how := rope.get("rope_type", rope.get("type", "default"))) != "default":
         raise ModelFileError(f"{folder} scales its positions ({how}); only 'default' is written as GGUF.")
+    if (act := config.get("hidden_act", "silu")) != "silu":
+        raise ModelFileError(f"{folder} has the activation {act}; llama.cpp computes silu in such a model.")
+    if config.get("use_sliding_window"):
+        raise ModelFileError(f"{folder} attends in a sliding window, which GGUF cannot say of such a model.")
     heads = int(config["num_attention_heads"])
     size = int(config.get("head_dim") or config["hidden_size"] // heads)
     writer.add_context_length(config["max_position_embeddings"])
@@ -119,6 +135,8 @@ def _write_tokens(writer: gguf.GGUFWriter, folder: Path, tokens: _Tokens) -> Non
     writer.add_add_bos_token(False)
     writer.add_add_space_prefix(False)
     settings = _json(folder / "tokenizer_config.json")
+    if settings.get("eos_token") is None:  # llama.cpp would take the token 11
+        raise ModelFileError(f"{folder / 'tokenizer_config.json'} names no eos_token, with which a completion ends.")
     for key, add in (("eos_token", writer.add_eos_token_id), ("bos_token", writer.add_bos_token_id),
                      ("pad_token", writer.add_pad_token_id)):  # fmt: skip
         text = settings.get(key)
@@ -166,7 +184,9 @@ NEVER = "Ā ā"
 def _same(steps: list[dict[str, Any]], known: list[dict[str, Any]]) -> bool:
     """Whether each step has the options that the known one names."""
     return len(steps) == len(known) and all(
-        step.get(key) == value for step, wanted in zip(steps, known, strict=True) for key, value in wanted.items()
+        step.get(key, key == "use_regex") == value
+        for step, wanted in zip(steps, known, strict=True)
+        for key, value in wanted.items()
     )
 
 
@@ -174,7 +194,7 @@ def _tensors(folder: Path, config: Mapping[str, Any], architecture: str) -> Iter
     """(name in GGUF, f32 values) of each tensor."""
     heads = int(config["num_attention_heads"])
     groups = {"attn_q": heads, "attn_k": int(config.get("num_key_value_heads") or heads)}
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in _files(folder):
         try:
             with safe_open(path, framework="pt") as file:
                 for name in file.keys():  # noqa: SIM118  # the file is no mapping
@@ -185,8 +205,24 @@ def _tensors(folder: Path, config: Mapping[str, Any], architecture: str) -> Iter
                     if architecture == "llama" and part in groups:
                         values = _neighbours(values, groups[part])
                     yield new, np.ascontiguousarray(values)
-        except SafetensorError as error:
+        except (OSError, SafetensorError) as error:
             raise ModelFileError(f"{path} cannot be read: {error}.") from error
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files that have the weights."""
+    index = folder / "model.safetensors.index.json"
+    names = set(_json(index)["weight_map"].values()) if index.exists() else {"model.safetensors"}
+    return [folder / name for name in sorted(names)]
+
+
+def _complete(folder: Path, config: Mapping[str, Any], written: Iterable[str]) -> None:
+    """Raises ModelFileError if a tensor is missing that every such model has."""
+    layers = range(int(config["num_hidden_layers"]))
+    needed = {f"{PLAIN['model.embed_tokens']}.weight", f"{PLAIN['model.norm']}.weight"}
+    needed |= {f"blk.{layer}.{part}.weight" for layer in layers for part in LAYER.values()}
+    if missing := needed - set(written):
+        raise ModelFileError(f"{folder} lacks {len(missing)} tensors, such as {min(missing)}.")
 
 
 def _name(path: Path, name: str) -> str:

@@ -11,7 +11,7 @@ the first ones: the last one takes the place of one that is done.
 import ctypes
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -54,10 +54,10 @@ class _Slot:
 
 
 class Engine:
-    """A loaded GGUF file. `submit` queues, `step` decodes once and returns what is done."""
+    """A loaded GGUF file. `submit` queues, `step` decodes and returns what is done; `beat` is called in between."""
 
-    def __init__(self, path: Path, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, path: Path, settings: Settings, beat: Callable[[], None] = lambda: None) -> None:
+        self.settings, self.beat = settings, beat
         log.listen()
         llama_cpp.llama_backend_init()
         params = llama_cpp.llama_model_default_params()
@@ -178,6 +178,7 @@ class Engine:
         batch.n_tokens = len(tokens)
         if status := llama_cpp.llama_decode(self.context, batch):
             raise RuntimeError(f"llama_decode returned {status} for {len(tokens)} tokens")
+        self.beat()
 
     def _logits(self, count: int) -> Any:
         """(count, vocabulary), as the last decoding left them."""
@@ -214,9 +215,13 @@ class Engine:
     def _completion(self, slot: _Slot) -> Completion:
         text = slot.text.decode(errors="replace")
         assert slot.finish
+        if slot.tokens or slot.finish != "length":
+            error = ""
+        else:
+            error = f"the prompt has {len(slot.prompt)} tokens, and the context {self.settings.context}"
         return Completion(
             slot.request.id, text, tuple(slot.tokens), len(slot.prompt), slot.finish, slot.seconds,
-            f"it took more than {slot.request.seconds:g} s" if slot.finish == "timeout" else "",
+            error,
         )  # fmt: skip
 
     def _special(self, token: int) -> str:
@@ -228,7 +233,10 @@ class Engine:
         if token not in self.pieces:
             room = ctypes.create_string_buffer(256)
             size = llama_cpp.llama_token_to_piece(self.vocabulary, token, room, len(room), 0, False)
-            self.pieces[token] = room.raw[: max(size, 0)]
+            if size < 0:  # it is longer
+                room = ctypes.create_string_buffer(-size)
+                size = llama_cpp.llama_token_to_piece(self.vocabulary, token, room, len(room), 0, False)
+            self.pieces[token] = room.raw[:size]
         return self.pieces[token]
 
 

@@ -25,14 +25,14 @@ __all__ = ["GGUFModel"]
 Message = Mapping[str, Any]
 """See worker.py."""
 COMMAND = [sys.executable, "-m", "aletheia_models.gguf.worker"]
-LOADING = 600.0
-"""Seconds in which a file has to be loaded."""
+LOADING, TEMPLATE = 600.0, 10.0
+"""Seconds in which a file has to be loaded, and its chat template, which could go on for ever, has to be read."""
 AHEAD = 2
 """Requests sent for each slot of a process, so that a slot that is done need not wait for the next one."""
 
 
 class _Process:
-    """A process, and a thread that passes on what it says, and None when it has ended.
+    """A process, a thread that passes on what it says, and None when it has ended, and one that writes to it.
 
     Raises ModelFileError if it cannot load the file.
     """
@@ -45,12 +45,13 @@ class _Process:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
         )  # fmt: skip
         self.loaded: SimpleQueue[Message] = SimpleQueue()
-        Thread(target=self._listen, daemon=True).start()
+        self.outbox: SimpleQueue[Message | None] = SimpleQueue()
+        for work in (self._listen, self._write):
+            Thread(target=work, daemon=True).start()
         self.send(options)
-        try:
-            said = self.loaded.get(timeout=LOADING)
-        except Empty:
-            said = {"failed": f"{options['file']} cannot be loaded: it took more than {LOADING:g} s."}
+        said = self._next(LOADING, f"{options['file']} cannot be loaded: it took more than {LOADING:g} s.")
+        if "template" in said:
+            said = self._next(TEMPLATE, f"{options['file']}: its chat template takes more than {TEMPLATE:g} s.")
         if "failed" in said:
             why = said["failed"] or f"{options['file']} cannot be loaded: {self.obituary()}."
             self.close()
@@ -58,18 +59,14 @@ class _Process:
         self.facts: Mapping[str, str | int | float] = said["facts"]
 
     def send(self, message: Message) -> None:
-        assert self.process.stdin
-        with suppress(OSError):  # it has gone, which the listener says
-            self.process.stdin.write(json.dumps(message).encode() + b"\n")
-            self.process.stdin.flush()
+        """Never waits: a process that hangs reads nothing."""
+        self.outbox.put(message)
 
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
         self.errors.close()
-        assert self.process.stdin
-        with suppress(OSError):  # a last line that nobody reads
-            self.process.stdin.close()
+        self.outbox.put(None)
 
     def obituary(self) -> str:
         """How it ended, and what it said last; not to be asked after `close`."""
@@ -79,13 +76,32 @@ class _Process:
         said = self.errors.read().decode(errors="replace").strip().splitlines()
         return f"the process of llama.cpp {how}" + (f": {said[-1]}" if said else "")
 
+    def _next(self, seconds: float, otherwise: str) -> Message:
+        try:
+            return self.loaded.get(timeout=seconds)
+        except Empty:
+            return {"failed": otherwise}
+
     def _listen(self) -> None:
         assert self.process.stdout
-        with self.process.stdout as lines:
-            self.loaded.put(json.loads(next(lines, b'{"failed": ""}')))
+        loading = True
+        with self.process.stdout as lines, suppress(ValueError):  # a line that was cut off is the last one
             for line in lines:
-                self.tell(self, json.loads(line))
+                message = json.loads(line)
+                if loading:
+                    self.loaded.put(message)
+                    loading = "template" in message
+                else:
+                    self.tell(self, message)
+        self.loaded.put({"failed": ""})
         self.tell(self, None)
+
+    def _write(self) -> None:
+        assert self.process.stdin
+        with suppress(OSError), self.process.stdin as stdin:  # it has gone, which the listener says
+            while (message := self.outbox.get()) is not None:
+                stdin.write(json.dumps(message).encode() + b"\n")
+                stdin.flush()
 
 
 @dataclass(slots=True)
@@ -117,19 +133,20 @@ class _Lane:
             return []
         self.memory = max(self.memory, message["memory"])
         fields = message["done"]
-        del self.sent[fields["id"]]
-        return [Completion(**fields | {"tokens": tuple(fields["tokens"])})]
+        asked = self.sent.pop(fields["id"])
+        late = {"error": f"it took more than {asked.seconds:g} s"} if fields["finish"] == "timeout" else {}
+        return [Completion(**fields | {"tokens": tuple(fields["tokens"])} | late)]
 
     def bury(self, finish: OneOf["error", "timeout"], cause: str) -> list[Completion]:
-        """Give up the process; the request that was alone in it, if it was, is done."""
+        """Give up the process; a request that was tried alone is done, others will be."""
         assert self.process
         self.process.close()
         self.process = None
         sent, self.sent = list(self.sent.values()), {}
-        if len(sent) > 1:
-            self.suspects.extendleft(reversed(sent))
-            return []
-        return [Completion(request.id, "", (), 0, finish, 0.0, cause) for request in sent]
+        if self.alone:
+            return [Completion(request.id, "", (), 0, finish, 0.0, cause) for request in sent]
+        self.suspects.extendleft(reversed(sent))
+        return []
 
 
 class GGUFModel:
@@ -154,6 +171,8 @@ class GGUFModel:
 
     def poll(self) -> Sequence[Completion]:
         done: list[Completion] = []
+        while not self.inbox.empty():  # a process may have died while there was nothing to do
+            done += self._receive(0)
         while not done:
             self._feed()
             busy = [lane for lane in self.lanes if lane.sent]
@@ -174,10 +193,20 @@ class GGUFModel:
         lane = self.lanes[0]
         lane.process = lane.process or self._start()
         lane.process.send({"encode": text})
-        process, message = self.inbox.get(timeout=self.patience)
-        if message is None:
-            raise ModelFileError(f"{self.options['file']} cannot encode a text: {process.obituary()}.")
-        return list(message["ids"])
+        while True:
+            try:
+                process, message = self.inbox.get(timeout=self.patience)
+            except Empty:
+                lane.bury("timeout", "")
+                raise ModelFileError(f"{self.options['file']}: no ids of a text in {self.patience:g} s.") from None
+            if process is not lane.process:  # the last words of one that was given up
+                continue
+            if message is None:
+                cause = process.obituary()
+                lane.bury("error", cause)
+                raise ModelFileError(f"{self.options['file']}: no ids of a text: {cause}.")
+            if "ids" in message:
+                return list(message["ids"])
 
     def close(self) -> None:
         self.queue.clear()
@@ -198,7 +227,7 @@ class GGUFModel:
             if not lane.sent:
                 lane.heard = time.monotonic()
             lane.sent[request.id] = request
-            lane.process.send(asdict(request) | {"seconds": request.seconds * len(self.lanes)})
+            lane.process.send(asdict(request) | {"seconds": request.seconds * self._busy()})
 
     def _receive(self, until: float) -> list[Completion]:
         """What the next message brings; nothing if there is none until then."""
@@ -211,4 +240,9 @@ class GGUFModel:
             return []
         if message is None:
             return lane.bury("error", process.obituary())
-        return [replace(c, seconds=c.seconds / len(self.lanes)) for c in lane.done(message)]
+        share = self._busy()
+        return [replace(c, seconds=c.seconds / share) for c in lane.done(message)]
+
+    def _busy(self) -> int:
+        """Processes that share the machine."""
+        return sum(bool(lane.sent) for lane in self.lanes)

@@ -14,13 +14,15 @@ from typing import Any
 
 from aletheia_plugins import ModelFileError
 
-__all__ = ["Header", "Tensor", "read_header"]
+__all__ = ["Header", "Items", "Tensor", "read_header"]
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 ALIGNMENT = 32
 """Unless general.alignment says otherwise."""
 PAIRS, TENSORS, DIMENSIONS = 10_000, 100_000, 4
+SHOWN = 60
+"""Characters of a name in a message."""
 KEY, TEXT, ITEMS, NESTED = 65_535, 4 << 20, 4_000_000, 2
 """Bytes of a name, bytes of a text (chat templates are the longest), items of an array, arrays within arrays."""
 NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -34,8 +36,16 @@ BLOCKS = {
     20: ("iq4_nl", 32, 18), 21: ("iq3_s", 256, 110), 22: ("iq2_s", 256, 82), 23: ("iq4_xs", 256, 136),
     24: ("i8", 1, 1), 25: ("i16", 1, 2), 26: ("i32", 1, 4), 27: ("i64", 1, 8), 28: ("f64", 1, 8),
     29: ("iq1_m", 256, 56), 30: ("bf16", 1, 2), 34: ("tq1_0", 256, 54), 35: ("tq2_0", 256, 66), 39: ("mxfp4", 32, 17),
+    40: ("nvfp4", 64, 36), 41: ("q1_0", 128, 18),
 }  # fmt: skip
 """Types of tensors: name, values in a block, and its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """An array that was passed over."""
+
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +58,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """`metadata`: of an array, only the number of its items is kept."""
+    """`metadata`: an array is kept as how many `Items` it has."""
 
     metadata: Mapping[str, Any]
     tensors: Mapping[str, "Tensor"]
@@ -95,7 +105,7 @@ class _Cursor:
             raise _Bad(f"{what} at byte {place:,} is not UTF-8") from None
 
     def value(self, kind: int, key: str, depth: int = 0) -> Any:
-        """A value; of an array, how many items it has."""
+        """A value; of an array, `Items`."""
         if kind in NUMBERS:
             return self.number(NUMBERS[kind], key)
         if kind == STRING:
@@ -109,12 +119,18 @@ class _Cursor:
         if inner in NUMBERS:
             self.take(items * struct.calcsize("<" + NUMBERS[inner]), key)
         elif inner == STRING:
+            size, item = f"bytes in an item of {key}", f"an item of {key}"
             for _ in range(items):
-                self.take(self.count(TEXT, f"bytes in an item of {key}"), key)
+                self.take(self.count(TEXT, size), item)
         else:
             for _ in range(items):
                 self.value(inner, key, depth + 1)
-        return items
+        return Items(items)
+
+
+def _shown(name: str) -> str:
+    """A name from the file as it can be printed."""
+    return repr(name if len(name) <= SHOWN else name[:SHOWN] + "...")
 
 
 def read_header(path: Path) -> Header:
@@ -141,8 +157,10 @@ def _header(cursor: _Cursor) -> Header:
     for _ in range(pairs):
         key = cursor.text(KEY, "a key")
         if key in metadata:
-            raise _Bad(f"it has {key!r} twice")
-        metadata[key] = cursor.value(cursor.number("I", key), key)
+            raise _Bad(f"it has {_shown(key)} twice")
+        metadata[key] = cursor.value(cursor.number("I", _shown(key)), _shown(key))
+    if metadata.get("split.count") not in (None, 0, 1):
+        raise _Bad("it is a part of several, which have to be merged")
     return Header(metadata, _tensors(cursor, tensors, _alignment(metadata)))
 
 
@@ -158,24 +176,25 @@ def _tensors(cursor: _Cursor, count: int, alignment: int) -> dict[str, Tensor]:
     places: list[tuple[int, int, str]] = []
     for _ in range(count):
         name = cursor.text(KEY, "the name of a tensor")
+        shown = _shown(name)
         if name in tensors:
-            raise _Bad(f"it has the tensor {name!r} twice")
-        dimensions = cursor.count(DIMENSIONS, f"dimensions in {name}", "I")
-        shape = tuple([int(cursor.number("Q", name)) for _ in range(dimensions)])
-        kind, offset = cursor.number("I", name), cursor.number("Q", name)
+            raise _Bad(f"it has the tensor {shown} twice")
+        dimensions = cursor.count(DIMENSIONS, f"dimensions in {shown}", "I")
+        shape = tuple([int(cursor.number("Q", shown)) for _ in range(dimensions)])
+        kind, offset = cursor.number("I", shown), cursor.number("Q", shown)
         if kind not in BLOCKS:
-            raise _Bad(f"the tensor {name!r} has the unknown type {kind}")
+            raise _Bad(f"the tensor {shown} has the unknown type {kind}")
         tensors[name] = Tensor(shape, BLOCKS[kind][0])
         if offset % alignment:
-            raise _Bad(f"the tensor {name!r} is at {offset:,}, expected a multiple of {alignment}")
-        places.append((offset, _size(name, shape, kind), name))
+            raise _Bad(f"the tensor {shown} is at {offset:,}, expected a multiple of {alignment}")
+        places.append((offset, _size(shown, shape, kind), shown))
     start, end = -(-cursor.place // alignment) * alignment, 0
     for first, size, name in sorted(places):
         if first < end:
-            raise _Bad(f"the tensor {name!r} lies upon another")
+            raise _Bad(f"the tensor {name} lies upon another")
         end = first + size
         if start + end > len(cursor.data):
-            raise _Bad(f"the tensor {name!r} ends {start + end - len(cursor.data):,} bytes behind its end")
+            raise _Bad(f"the tensor {name} ends {start + end - len(cursor.data):,} bytes behind its end")
     return tensors
 
 
@@ -184,6 +203,6 @@ def _size(name: str, shape: tuple[int, ...], kind: int) -> int:
     _, values, size = BLOCKS[kind]
     if not shape or not all(shape) or shape[0] % values:
         raise _Bad(
-            f"the tensor {name!r} has the shape {shape}, expected positive numbers, the first a multiple of {values}"
+            f"the tensor {name} has the shape {shape}, expected positive numbers, the first a multiple of {values}"
         )
     return prod(shape) // values * size

@@ -1,8 +1,8 @@
 """The process in which native code runs: reads requests from stdin, writes completions to stdout, a JSON object a line.
 
 In:   {"file", "slots", "context", "threads", "batch", "chat"}, then requests, and {"encode": text}.
-Out:  {"facts": {...}} or {"failed": "why"}, then {"done": completion, "memory": the most bytes that were held},
-      {"ids": token ids}, and {"beat": true} now and then while it works.
+Out:  {"template": true} before a chat template is read; {"facts": {...}} or {"failed": "why"}; then {"ids": token ids},
+      {"done": completion, "memory": the most bytes that were held}, and {"beat": true} now and then while it works.
 """
 
 import json
@@ -12,13 +12,13 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Thread, Timer
+from threading import Thread
 from typing import Any, BinaryIO
 
 from aletheia_plugins import ModelFileError, Request
 
-BEAT, TEMPLATE = 0.3, 10.0
-"""Seconds between signs of life, and for a chat template, which could go on for ever."""
+BEAT = 0.3
+"""Seconds between signs of life, at least."""
 
 
 def main() -> None:
@@ -28,21 +28,17 @@ def main() -> None:
     from aletheia_models.gguf.engine import Engine, Settings
 
     options = json.loads(receiving.readline())
-    file = options.pop("file")
     try:
-        engine = Engine(Path(file), Settings(**options))
+        engine = Engine(Path(options.pop("file")), Settings(**options), _Heart(sending).beat)
         if engine.settings.chat:
-            late = Timer(TEMPLATE, _give_up, (sending, f"{file}: its chat template takes more than {TEMPLATE:g} s."))
-            late.start()
+            _send(sending, {"template": True})
             engine.read_template()
-            late.cancel()
     except ModelFileError as error:
         _send(sending, {"failed": str(error)})
         return
     _send(sending, {"facts": engine.facts()})
     inbox: SimpleQueue[Request | str | None] = SimpleQueue()
     Thread(target=_listen, args=(receiving, inbox), daemon=True).start()
-    said = time.monotonic()
     while True:
         for request in _received(inbox, wait=not engine.busy):
             if request is None:
@@ -53,18 +49,20 @@ def main() -> None:
                 engine.submit(request)
         if not engine.busy:
             continue
-        done = engine.step()
-        for completion in done:
+        for completion in engine.step():
             _send(sending, {"done": asdict(completion), "memory": _memory()})
-        if done or time.monotonic() - said > BEAT:
-            if not done:
-                _send(sending, {"beat": True})
-            said = time.monotonic()
 
 
-def _give_up(sending: BinaryIO, why: str) -> None:
-    _send(sending, {"failed": why})
-    os._exit(1)  # the other thread does not listen
+class _Heart:
+    """Says that work goes on; not too often."""
+
+    def __init__(self, sending: BinaryIO) -> None:
+        self.sending, self.last = sending, time.monotonic()
+
+    def beat(self) -> None:
+        if time.monotonic() - self.last > BEAT:
+            _send(self.sending, {"beat": True})
+            self.last = time.monotonic()
 
 
 def _listen(receiving: BinaryIO, inbox: "SimpleQueue[Request | str | None]") -> None:

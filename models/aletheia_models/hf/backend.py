@@ -48,6 +48,11 @@ class HF:
             raise ModelFileError(
                 f"{card.weights} cannot be loaded: it lacks {len(missing)} tensors, such as {min(missing)}."
             )
+        if card.instructed and tokenizer.chat_template:
+            try:
+                tokenizer.apply_chat_template([{"role": "user", "content": "?"}], tokenize=False)
+            except Exception as error:
+                raise ModelFileError(f"{card.weights} has a chat template that cannot be used: {error}.") from error
         if _device() == "cpu":  # where half precision is slow
             model.float()
         return HFModel(model.to(_device()), tokenizer, batch_size=batch_size)

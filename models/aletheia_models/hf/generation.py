@@ -151,4 +151,5 @@ class HFModel:
     def _completion(self, row: _Row, seconds: float) -> Completion:
         """A row that never began, since its prompt fills the context, ends as one that ran out of room."""
         tokens, finish = tuple(row.tokens), row.finish or "length"
-        return Completion(row.request.id, self._text(row), tokens, len(row.prompt), finish, seconds, row.error)
+        error = row.error if row.finish else f"the prompt has {len(row.prompt)} tokens, and the context {self.limit}"
+        return Completion(row.request.id, self._text(row), tokens, len(row.prompt), finish, seconds, error)
