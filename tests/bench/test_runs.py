@@ -22,7 +22,7 @@ from aletheia_bench.runs import Run, identity
 from aletheia_bench.search import search
 from aletheia_bench.testing import Playback
 from aletheia_bench.text import render
-from aletheia_plugins import AletheiaError, Card, CorpusError, Example, load_plugins, UsageError
+from aletheia_plugins import AletheiaError, Card, CorpusError, Example, UsageError, load_plugins
 from aletheia_tasks import Coloring
 
 PLUGINS = load_plugins([])
