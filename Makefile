@@ -56,8 +56,8 @@ bench: .venv/.dev ## time the hot paths (pytest-benchmark)
 heavy: .venv/.dev ## the tests that take minutes or need a real model
 	$(PY) -m pytest -q -m heavy
 
-train-tiny: .venv/.run ## train both embedded students anew, from scratch, into trained/: 10 hours on 2 cores
-	@echo "Two trainings of 117 million tokens: 6,300 tokens a second on 2 cores are 5.2 hours each. They can be interrupted."
+train-tiny: .venv/.run ## train both embedded students anew, from scratch, into trained/: 14 hours on 2 cores
+	@echo "Two trainings of 154 million tokens: 6,300 tokens a second on 2 cores are 6.8 hours each. They can be interrupted."
 	.venv/bin/aletheia-bench train --model aletheia-tiny -o trained/aletheia-tiny
 	.venv/bin/aletheia-bench train --model aletheia-tiny-linearized -o trained/aletheia-tiny-linearized
 
