@@ -247,7 +247,11 @@ def _context(settings: Settings) -> Any:
     params.n_seq_max = sequences
     params.n_batch = params.n_ubatch = settings.batch
     params.n_threads = params.n_threads_batch = settings.threads
-    params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
+    # With one thread, flash attention reads twice as fast; with more, a lone token comes out otherwise than in a batch.
+    flash = settings.threads == 1
+    params.flash_attn_type = (
+        llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED if flash else llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    )
     params.kv_unified = False
     params.no_perf = True
     return params
