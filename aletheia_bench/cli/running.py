@@ -41,9 +41,9 @@ def run(
     """Run every card on every task and level and print the tables; whether too many items ended in an error."""
     work = list(_work(chosen_tasks(plugins, names(tasks)), names(levels), options["items"]))
     students = _students(plugins, model, arm, control=control)
-    form = backend or ("gguf" if quants else None)
-    writer = exporter(plugins, form) if form and quants else None
-    precisions = [precision(writer, form, name) for name in names(quants)] if form and writer else []
+    form = backend or ("gguf" if quants else "")
+    writer = exporter(plugins, form) if quants else None
+    precisions = [precision(writer, form, name) for name in names(quants)] if writer else []
     if form:
         plugins.backend(form)
     given = {key: options[key] for key in ("seed", "limit")}

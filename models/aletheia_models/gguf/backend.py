@@ -1,14 +1,13 @@
 """The `gguf` back-end: opens and writes files of llama.cpp. The native code is in other modules, imported when used."""
 
 import os
-from collections import Counter
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
-from aletheia_models.gguf.header import Header, read_header
+from aletheia_models.gguf.header import read_header
 from aletheia_models.tables import check_tables
 from aletheia_plugins import Card, MissingError, Model, ModelFileError
 
@@ -67,7 +66,8 @@ class GGUF:
             "batch": max(BATCH, options["batch_size"]),
             "chat": card.instructed,
         }
-        about: dict[str, str | int] = {"file_bytes": file.stat().st_size, "tensors": _types(header)}
+        tensors = ", ".join(f"{count} {name}" for name, count in header.types.most_common())
+        about: dict[str, str | int] = {"file_bytes": file.stat().st_size, "tensors": tensors}
         return GGUFModel(worker, processes=processes, patience=options["patience"], about=about)
 
     def export(self, card: Card, out: Path, *, quant: str) -> Mapping[str, int]:
@@ -91,12 +91,12 @@ class GGUF:
 
                 quantize(path, path := Path(folder) / "small.gguf", quant, threads=_cores())
             path.replace(out)
-        return Counter(tensor.type for tensor in read_header(out).tensors.values())
+        return read_header(out).types
 
 
 def _whole(file: Path, quant: str) -> Path:
     """The file, if it can be written as `quant`."""
-    types = {tensor.type for tensor in read_header(file).tensors.values()} or {"nothing"}
+    types = set(read_header(file).types) or {"nothing"}
     if small := types - set(GGUF.quants[:3]):
         raise ModelFileError(f"{file} is quantized already ({min(small)}): write {quant} from an f16 or f32 file.")
     if quant in GGUF.quants[:3]:
@@ -116,12 +116,6 @@ def _file(card: Card) -> Path:
     if len(files) > 1:
         raise ModelFileError(f"{where} has {len(files)} GGUF files: run one of them, such as gguf:{files[0]}.")
     return files[0]
-
-
-def _types(header: Header) -> str:
-    """Such as 42 q4_0, 13 f32."""
-    counts = Counter(tensor.type for tensor in header.tensors.values())
-    return ", ".join(f"{count} {name}" for name, count in counts.most_common())
 
 
 def _cores() -> int:

@@ -6,6 +6,7 @@ name, shape, type and place of each tensor; then the tensors, each at a multiple
 
 import mmap
 import struct
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -66,6 +67,11 @@ class Header:
     @property
     def architecture(self) -> str:
         return str(self.metadata.get("general.architecture", ""))
+
+    @property
+    def types(self) -> Counter[str]:
+        """How many tensors there are of each type."""
+        return Counter(tensor.type for tensor in self.tensors.values())
 
 
 class _Bad(Exception):
