@@ -1,7 +1,6 @@
 """The embedded student as a GGUF file: the same ids, the same tokens, in any order, batch and number of threads."""
 
-from importlib.util import find_spec
-
+import numpy as np
 import pytest
 
 from aletheia_bench import cards, parity
@@ -9,9 +8,8 @@ from aletheia_models.gguf import GGUF
 from aletheia_models.hf import HF
 from aletheia_plugins import Card, load_plugins
 
-if find_spec("llama_cpp") is None:
-    pytest.skip("without the extra [gguf]", allow_module_level=True)
-pytest.importorskip("torch")
+llama_cpp = pytest.importorskip("llama_cpp", reason="without the extra [gguf]")
+torch = pytest.importorskip("torch")
 
 SIZES = [9, pytest.param(200, marks=pytest.mark.heavy)]
 
@@ -52,6 +50,21 @@ def test_the_tokens_are_those_of_transformers(student, files, tasks, limit):
     prompts = [prompt for prompt, _ in parity.material(tasks, "tiny", "folded", limit=limit)]
     theirs = parity.together(HF().open(student), prompts)
     assert parity.different(theirs, written(files / "f32.gguf", prompts)) == []
+
+
+@pytest.mark.parametrize("limit", SIZES)
+def test_the_logits_are_those_of_transformers(student, files, tasks, limit):
+    from aletheia_models.gguf.engine import Engine, Settings
+
+    engine, theirs = Engine(files / "f32.gguf", Settings(1, 1024, 1, exact=True)), HF().open(student)
+    for prompt, _ in parity.material(tasks, "tiny", "folded", limit=limit):
+        ids = engine.tokenize(prompt)
+        engine._through(ids, 0)
+        ours = engine._logits(1)[0].copy()
+        llama_cpp.llama_memory_clear(engine.memory, False)
+        with torch.inference_mode():
+            expected = theirs.model(torch.tensor([ids])).logits[0, -1].numpy()
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("limit", [60, pytest.param(5_000, marks=pytest.mark.heavy)])

@@ -65,6 +65,7 @@ class GGUF:
             "threads": options["threads"] or max(1, _cores() // processes),
             "batch": max(BATCH, options["batch_size"]),
             "chat": card.instructed,
+            "exact": set(header.types) <= {"f32"},
         }
         tensors = ", ".join(f"{count} {name}" for name, count in header.types.most_common())
         about: dict[str, str | int] = {"file_bytes": file.stat().st_size, "tensors": tensors}

@@ -30,7 +30,8 @@ __all__ = ["Engine", "Settings"]
 class Settings:
     """`context` tokens for each of `slots` requests that are written side by side; `batch` tokens decoded at once.
 
-    `chat`: there is room for one instruction that all requests share.
+    `chat`: there is room for one instruction that all requests share. `exact`: attention in f32 instead of f16, for
+    files whose tensors are f32; at half the speed.
     """
 
     slots: int
@@ -38,6 +39,7 @@ class Settings:
     threads: int
     batch: int = 512
     chat: bool = False
+    exact: bool = False
 
 
 @dataclass(slots=True)
@@ -71,7 +73,7 @@ class Engine:
         if not self.context:
             raise ModelFileError(f"llama.cpp has no room for {settings.slots} contexts of {settings.context} tokens.")
         self.memory = llama_cpp.llama_get_memory(self.context)
-        self.batch = llama_cpp.llama_batch_init(settings.batch, 0, 1)
+        self.batch = llama_cpp.llama_batch_init(settings.batch + 1, 0, 1)
         self.pieces: dict[int, bytes] = {}
         self.queue: deque[_Slot] = deque()
         self.slots: list[_Slot] = []
@@ -122,7 +124,7 @@ class Engine:
             self._read(slot, len(self.slots) - 1)
             slot.seconds += time.monotonic() - began
         else:
-            self._decode([(s.tokens[-1], len(s.prompt) + len(s.tokens) - 1, n) for n, s in enumerate(self.slots)])
+            self._append([(s.tokens[-1], len(s.prompt) + len(s.tokens) - 1, n) for n, s in enumerate(self.slots)])
             for slot, logits in zip(self.slots, self._logits(len(self.slots)), strict=True):
                 self._write(slot, logits)
             share = (time.monotonic() - began) / len(self.slots)
@@ -167,6 +169,19 @@ class Engine:
         llama_cpp.llama_memory_seq_cp(self.memory, own, place, -1, -1)
         llama_cpp.llama_memory_seq_rm(self.memory, place, same, -1)
         return same
+
+    def _append(self, tokens: Sequence[tuple[int, int, int]]) -> None:
+        """A token for each slot, and logits.
+
+        Threads of llama.cpp share the attention of a lone token, which yields other logits than in a batch: so one is
+        added to the next sequence, and taken away again.
+        """
+        if len(tokens) == 1 and self.settings.threads > 1:
+            end = llama_cpp.llama_memory_seq_pos_max(self.memory, 1) + 1  # it may hold the instruction
+            self._decode([*tokens, (tokens[0][0], end, 1)])
+            llama_cpp.llama_memory_seq_rm(self.memory, 1, end, -1)
+        else:
+            self._decode(tokens)
 
     def _decode(self, tokens: Sequence[tuple[int, int, int]], *, last_only: bool = False) -> None:
         """(token, position, sequence) of each; logits are computed for all of them, or for the last one."""
@@ -242,16 +257,16 @@ class Engine:
 
 def _context(settings: Settings) -> Any:
     params = llama_cpp.llama_context_default_params()
-    sequences = settings.slots + settings.chat
+    sequences = max(settings.slots + settings.chat, 1 + (settings.threads > 1))
     params.n_ctx = sequences * settings.context
     params.n_seq_max = sequences
-    params.n_batch = params.n_ubatch = settings.batch
+    params.n_batch = params.n_ubatch = max(settings.batch, sequences)
     params.n_threads = params.n_threads_batch = settings.threads
-    # With one thread, flash attention reads twice as fast; with more, a lone token comes out otherwise than in a batch.
-    flash = settings.threads == 1
-    params.flash_attn_type = (
-        llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED if flash else llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
-    )
+    if settings.exact:
+        params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED  # it rounds to f16
+        params.type_k = params.type_v = llama_cpp.GGML_TYPE_F32
+    else:
+        params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
     params.kv_unified = False
     params.no_perf = True
     return params

@@ -1,6 +1,6 @@
 """The process in which native code runs: reads requests from stdin, writes completions to stdout, a JSON object a line.
 
-In:   {"file", "slots", "context", "threads", "batch", "chat"}, then requests, and {"encode": text}.
+In:   {"file", "slots", "context", "threads", "batch", "chat", "exact"}, then requests, and {"encode": text}.
 Out:  {"template": true} before a chat template is read; {"facts": {...}} or {"failed": "why"}; then {"ids": token ids},
       {"done": completion, "memory": the most bytes that were held}, and {"beat": true} now and then while it works.
 """
