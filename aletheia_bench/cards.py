@@ -1,7 +1,7 @@
 """Reads model cards, and finds what `--model` names. Knows TOML and hashes, not what a back-end makes of a card.
 
 name = "aletheia-tiny"          backend = "hf"         context = "folded"       arm = "backtracking"
-control = "..."                 max_tokens = 4096
+control = "..."                 max_tokens = 4096      base = "..."             chat = false
 [weights]                       path, relative to the card, and sha256
 [data]                          tasks, levels, count, shares: what it is trained on; names, exercises: how
 [...]                           all other tables are the back-end's own
@@ -23,6 +23,7 @@ __all__ = ["digest", "find", "override", "read", "verify"]
 
 PLAIN: Mapping[str, type] = {
     "name": str, "backend": str, "context": str, "arm": str, "control": str, "max_tokens": int, "instructed": bool,
+    "chat": bool, "base": str,
 }  # fmt: skip
 WEIGHTS: Mapping[str, type] = {"path": str, "sha256": str}
 DATA: Mapping[str, type] = {
@@ -33,6 +34,9 @@ DATA: Mapping[str, type] = {
     "names": dict,
     "exercises": int,
 }
+STUDENT = {"context": "folded"}
+STRANGER = {"context": "cumulative", "instructed": True, "chat": True}
+"""How those are read that say nothing of it."""
 
 
 def find(plugins: Plugins, spec: str) -> Card:
@@ -45,14 +49,14 @@ def find(plugins: Plugins, spec: str) -> Card:
     if not colon:
         raise UnknownNameError("model", spec, plugins.cards)
     opener = plugins.backend(backend)
-    path = Path(where)
-    if not path.exists():
-        raise MissingError(f"{spec}: there is no {path}; expected a folder or file of weights.")
     safe = re.sub(r"[^A-Za-z0-9.-]+", "-", where).strip("-.")
-    said = opener.about(path) if isinstance(opener, Describing) else None
-    if said == {}:  # a stranger
-        said = {"context": "cumulative", "instructed": True}
-    return Card(f"{backend}-{safe}", backend, path, weights=path, **_sound(path, said or {}))
+    said: dict[str, Any] = dict(opener.describe(where)) if isinstance(opener, Describing) else {"weights": Path(where), **STUDENT}
+    if "context" not in said:
+        said |= STRANGER
+    source = Path(where)
+    if said.get("weights") and not said["weights"].exists():
+        raise MissingError(f"{spec}: there is no {said['weights']}; expected a folder or file of weights.")
+    return Card(f"{backend}-{safe}", backend, source, **_sound(source, said))
 
 
 def read(path: Path) -> Card:
@@ -90,15 +94,18 @@ def read(path: Path) -> Card:
 def override(card: Card, options: Iterable[str]) -> Card:
     """The card with other options of its back-end, each written TABLE.OPTION=VALUE, the value as in TOML or a word.
 
-    Which tables and options there are, the back-end knows.
+    Which tables and options there are, the back-end knows. base=PATH is another base.
     """
     settings = {name: dict(table) for name, table in card.settings.items()}
     for option in options:
         place, equals, value = option.partition("=")
+        if place == "base" and value:
+            card = replace(card, base=value)
+            continue
         table, dot, name = place.partition(".")
         if not (equals and dot and name):
             raise UsageError(
-                f"{option!r} is no option of a card; expected TABLE.OPTION=VALUE: training.tokens=1000000."
+                f"{option!r} is no option of a card; expected base=PATH or TABLE.OPTION=VALUE: training.tokens=1000000."
             )
         options_of = settings.setdefault(table, {})
         try:

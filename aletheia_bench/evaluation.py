@@ -58,7 +58,7 @@ def run(
     words = instruction(task) if card.instructed else ""
     decides = {
         **asdict(options), **hashes, "version": task.version, "backend": card.backend, "settings": settings,
-        "instruction": words,
+        "instruction": words, "chat": card.chat, "base": card.base,
     }  # fmt: skip
     path = out / card.name / f"{task.name}-{options.level}-{identity(decides)}"
     with Run(path) as directory:
@@ -127,6 +127,7 @@ def _config(options: Options, card: Card, model: Model, plugins: Plugins, hashes
             "arm": card.arm,
             "context": card.context,
             "instructed": card.instructed,
+            "chat": card.chat,
         },
         "hashes": {key: value for key, value in hashes.items() if value},
         "versions": {

@@ -108,6 +108,8 @@ def made_from(card: Card, course: Course) -> dict[str, Any]:
         "card": card.name,
         "arm": card.arm,
         "context": card.context,
+        "chat": card.chat,
+        "base": card.base,
         "tasks": {task.name: task.version for task in course.tasks},
         "levels": list(course.levels),
         "count": course.count,

@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4)
     options = parser.parse_args()
     items = generated(Sat(), "tiny", seed=3, limit=options.prompts)
-    state = "state: -\n" if GGUF().about(options.file).get("context") == "folded" else ""
+    state = "state: -\n" if GGUF().describe(str(options.file)).get("context") == "folded" else ""
     prompts = [state + item.prompt for item in items]
     common = (options.file, prompts, options.tokens, options.batch)
     rows = []

@@ -154,10 +154,13 @@ class Trainable(Protocol):
 
 @runtime_checkable
 class Describing(Protocol):
-    """A back-end whose weights may say how they are to be read, so that they need no card."""
+    """A back-end that knows what BACKEND:WHERE stands for; for others, WHERE is the path of the weights."""
 
-    def about(self, weights: Path) -> Mapping[str, Any]:
-        """Those of the card's `context`, `arm` and `max_tokens` that the weights name."""
+    def describe(self, where: str) -> Mapping[str, Any]:
+        """Fields of such a card, among them `weights`, if it has any here, and what they say of themselves.
+
+        What names no `context` was not trained on traces. That there is nothing in that place, the harness says.
+        """
         ...
 
 

@@ -266,7 +266,7 @@ class Request:
     seed: int = 0
     seconds: float = math.inf
     instruction: str = ""
-    """What is to be said before the prompt; with it, both are a user's message in the model's chat template, if any."""
+    """What is to be said before the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +301,10 @@ class Card:
     """Completion tokens that one item may use."""
     instructed: bool = False
     """It was not trained on traces: each prompt begins with what they are."""
+    chat: bool = False
+    """Each prompt is a user's message in its chat template, if it has one."""
+    base: str = ""
+    """The model that it is trained from: a path, or what a hub calls it."""
     control: str | None = None
     """The card of the student to compare with."""
     tasks: tuple[str, ...] = ()

@@ -86,7 +86,7 @@ def test_a_card_needs_a_name_and_a_back_end_only(card):
         ('name = 7\nbackend = "hf"', "name is 7, expected str."),
         (
             LEAST + 'contxt = "folded"',
-            "unknown key contxt; known: name, backend, context, arm, control, max_tokens, instructed.",
+            "unknown key contxt; known: name, backend, context, arm, control, max_tokens, instructed, chat, base.",
         ),
         (LEAST + 'context = "flat"', "context is 'flat', expected folded or cumulative."),
         (LEAST + 'max_tokens = "many"', "max_tokens is 'many', expected int."),
@@ -227,10 +227,10 @@ def test_a_model_that_says_nothing_of_itself_is_told_what_to_do(tmp_path):
     """It was not trained here: it reads all that was written so far, and an instruction."""
     (tmp_path / "config.json").write_text("{}")
     stranger = find(load_plugins(autoload=False), f"hf:{tmp_path}")
-    assert (stranger.context, stranger.instructed) == ("cumulative", True)
-    (tmp_path / "training.json").write_text('{"context": "folded", "arm": "linearized"}')
+    assert (stranger.context, stranger.instructed, stranger.chat) == ("cumulative", True, True)
+    (tmp_path / "training.json").write_text('{"context": "folded", "arm": "linearized", "chat": true}')
     ours = find(load_plugins(autoload=False), f"hf:{tmp_path}")
-    assert (ours.context, ours.arm, ours.instructed) == ("folded", "linearized", False)
+    assert (ours.context, ours.arm, ours.instructed, ours.chat) == ("folded", "linearized", False, True)
 
 
 @pytest.mark.parametrize("said", ["", "[]", '{"arm": "linearized"}'])
@@ -260,7 +260,7 @@ def test_an_option_that_names_no_table_and_value_is_refused(card, option):
     with pytest.raises(UsageError) as caught:
         override(read(card(WHOLE)), [option])
     assert str(caught.value) == (
-        f"{option!r} is no option of a card; expected TABLE.OPTION=VALUE: training.tokens=1000000."
+        f"{option!r} is no option of a card; expected base=PATH or TABLE.OPTION=VALUE: training.tokens=1000000."
     )
 
 

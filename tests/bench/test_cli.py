@@ -429,7 +429,7 @@ def test_the_configuration_says_what_made_the_run(toy):
     folder, _ = toy
     config = tomllib.loads((runs(folder)[0] / "config.toml").read_text())
     assert config["run"]["task"] == "coloring"
-    read = {"arm": "backtracking", "context": "folded", "instructed": False}
+    read = {"arm": "backtracking", "context": "folded", "instructed": False, "chat": False}
     assert config["card"] == {"name": "toy", "backend": "hf", **read}
     assert re.fullmatch("[0-9a-f]{64}", config["hashes"]["weights"])
     assert {"task", "aletheia-bench", "python"} <= config["versions"].keys()
@@ -492,7 +492,7 @@ def test_a_student_goes_from_its_folder_to_a_file_to_a_run(run, tmp_path):
     assert done.exit_code == 0
     (config,) = (tmp_path / "runs").glob("*/*/config.toml")
     content = tomllib.loads(config.read_text())
-    read = {"arm": "backtracking", "context": "folded", "instructed": False}
+    read = {"arm": "backtracking", "context": "folded", "instructed": False, "chat": False}
     assert content["card"] | {"name": ""} == {"name": "", "backend": "gguf", **read}
     assert content["model"]["llama-cpp-python"]
     assert content["hashes"]["weights"] == sha256(file.read_bytes()).hexdigest()

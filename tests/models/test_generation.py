@@ -40,7 +40,7 @@ def model(request, hf_model):
 
     def make(**options) -> Model:
         settings = {"generation": options}
-        made.append(GGUF().open(Card("toy", "gguf", file, instructed=True, weights=file, settings=settings)))
+        made.append(GGUF().open(Card("toy", "gguf", file, chat=True, instructed=True, weights=file, settings=settings)))
         return made[-1]
 
     yield make
@@ -260,11 +260,11 @@ def test_with_a_chat_template_an_instruction_and_a_prompt_are_what_a_user_says(s
     tokenizer.chat_template = TEMPLATE
     student().save_pretrained(tmp_path / "toy")
     tokenizer.save_pretrained(tmp_path / "toy")
-    card = Card("toy", "hf", tmp_path / "toy", instructed=True, weights=tmp_path / "toy")
+    card = Card("toy", "hf", tmp_path / "toy", chat=True, instructed=True, weights=tmp_path / "toy")
     asked = [Request(r.id, r.prompt, (), 9, instruction="after red\n") for r in requests()]
     written = texts(ask(HF().open(card), *asked))
     bare = [Request(r.id, f"[user]after red\n{r.prompt}[me]", (), 9) for r in requests()]
-    assert written == texts(ask(HF().open(card), *bare))
+    assert written == texts(ask(HF().open(replace(card, chat=False)), *bare))
     if find_spec("llama_cpp"):
         GGUF().export(card, tmp_path / "toy.gguf", quant="f32")
         model = GGUF().open(replace(card, backend="gguf", weights=tmp_path / "toy.gguf"))
@@ -275,6 +275,6 @@ def test_with_a_chat_template_an_instruction_and_a_prompt_are_what_a_user_says(s
 def test_a_chat_template_that_fails_is_a_sentence(weights):
     (weights / "chat_template.jinja").write_text("{{ raise_exception('only with a system prompt') }}")
     with pytest.raises(ModelFileError) as caught:
-        HF().open(Card("toy", "hf", weights, instructed=True, weights=weights))
+        HF().open(Card("toy", "hf", weights, chat=True, instructed=True, weights=weights))
     assert str(caught.value) == f"{weights} has a chat template that cannot be used: only with a system prompt."
     assert HF().open(Card("toy", "hf", weights, weights=weights))  # it is not asked for

@@ -71,15 +71,15 @@ def test_logits_are_the_same(model, tokenizer, tmp_path, quant, batch):
 
 
 @pytest.mark.parametrize("model", ["llama"], indirect=True)
-@pytest.mark.parametrize("chat", [False, True])
-def test_company_changes_nothing(model, tmp_path, chat):
+@pytest.mark.parametrize("instructed", [False, True])
+def test_company_changes_nothing(model, tmp_path, instructed):
     """With several threads and more than 512 tokens, llama.cpp has another attention for a token that is alone."""
     from aletheia_models.gguf.engine import Engine, Settings
 
     file = tmp_path / "model.gguf"
     GGUF().export(Card("model", "hf", tmp_path / "model", weights=tmp_path / "model"), file, quant="f16")
-    engine = Engine(file, Settings(3, 1024, 2, chat=chat))
-    instruction = TEXT if chat else ""
+    engine = Engine(file, Settings(3, 1024, 2, instructed=instructed))
+    instruction = TEXT if instructed else ""
     requests = [Request(str(n), TEXT * (24 + n), (), 20, instruction=instruction) for n in range(3)]
 
     def written(*group):

@@ -153,9 +153,9 @@ def test_a_folder_without_weights_is_said(folder, export):
 
 
 def test_a_file_says_how_it_is_to_be_read(folder, tmp_path):
-    said = {"context": "cumulative", "arm": "linearized", "max_tokens": 77, "instructed": True}
+    said = {"context": "cumulative", "arm": "linearized", "max_tokens": 77, "instructed": True, "chat": True}
     GGUF().export(Card("toy", "hf", folder, weights=folder, **said), tmp_path / "toy.gguf", quant="f32")
-    assert GGUF().about(tmp_path / "toy.gguf") == said
+    assert GGUF().describe(str(tmp_path / "toy.gguf")) == {**said, "weights": tmp_path / "toy.gguf"}
 
 
 @pytest.mark.parametrize(("name", "value"), [("arm", 3), ("context", 1.5), ("max_tokens", "77"), ("max_tokens", 0)])
@@ -171,4 +171,4 @@ def test_a_file_that_says_nonsense_of_itself_is_refused(tmp_path, name, value):
     ):
         write()
     with pytest.raises(ModelFileError, match=rf"odd.gguf: aletheia.{name} is {value!r}, expected "):
-        GGUF().about(tmp_path / "odd.gguf")
+        GGUF().describe(str(tmp_path / "odd.gguf"))

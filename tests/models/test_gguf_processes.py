@@ -140,7 +140,7 @@ def test_a_chat_template_that_goes_on_for_ever_is_said(student, tokenizer, tmp_p
     tokenizer.chat_template = loop + "{{ messages[0].content }}"
     student().save_pretrained(tmp_path / "toy")
     tokenizer.save_pretrained(tmp_path / "toy")
-    card = Card("toy", "hf", tmp_path / "toy", instructed=True, weights=tmp_path / "toy")
+    card = Card("toy", "hf", tmp_path / "toy", chat=True, instructed=True, weights=tmp_path / "toy")
     GGUF().export(card, tmp_path / "toy.gguf", quant="f32")
     with pytest.raises(ModelFileError) as caught:
         GGUF().open(replace(card, weights=tmp_path / "toy.gguf"))

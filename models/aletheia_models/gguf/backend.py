@@ -18,7 +18,7 @@ OPTIONS = {"batch_size": 4, "context": 0, "processes": 0, "threads": 0, "patienc
 of each; seconds of silence after which a process is given up. 0: what suits the file and the machine."""
 MOST = {"batch_size": 255, "patience": 86_400}
 """llama.cpp has 256 sequences; a day is long enough."""
-SAID: Mapping[str, type] = {"context": str, "arm": str, "max_tokens": int, "instructed": bool}
+SAID: Mapping[str, type] = {"context": str, "arm": str, "max_tokens": int, "instructed": bool, "chat": bool}
 """What `export` writes of a card."""
 BATCH = 512
 """Tokens that are decoded at once, at most."""
@@ -38,13 +38,14 @@ class GGUF:
     )  # fmt: skip
     """Those of llama.cpp that need no importance matrix; the first three it needs no quantizer for."""
 
-    def about(self, weights: Path) -> Mapping[str, Any]:
-        metadata = read_header(weights).metadata
+    def describe(self, where: str) -> Mapping[str, Any]:
+        weights = Path(where)
+        metadata = read_header(weights).metadata if weights.exists() else {}
         said: dict[str, Any] = {name: metadata[f"aletheia.{name}"] for name in SAID if f"aletheia.{name}" in metadata}
         for name, value in said.items():
             if type(value) is not SAID[name] or (name, value) == ("max_tokens", 0):
                 raise ModelFileError(f"{weights}: aletheia.{name} is {value!r}, expected {SAID[name].__name__}.")
-        return said
+        return {**said, "weights": weights}
 
     def open(self, card: Card) -> Model:
         _require("llama_cpp")
@@ -64,7 +65,8 @@ class GGUF:
             "context": min(options["context"] or CONTEXTS[not small], limit),
             "threads": options["threads"] or max(1, _cores() // processes),
             "batch": max(BATCH, options["batch_size"]),
-            "chat": card.instructed,
+            "chat": card.chat,
+            "instructed": card.instructed,
             "exact": set(header.types) <= {"f32"},
         }
         tensors = ", ".join(f"{count} {name}" for name, count in header.types.most_common())

@@ -86,6 +86,7 @@ def _convert(card: Card, folder: Path, out: Path, precision: str) -> None:
     writer.add_string("aletheia.arm", card.arm)
     writer.add_uint32("aletheia.max_tokens", card.max_tokens)
     writer.add_bool("aletheia.instructed", card.instructed)
+    writer.add_bool("aletheia.chat", card.chat)
     writer.add_file_type(file_type)
     _describe(writer, folder, config)
     _write_tokens(writer, folder, tokens)

@@ -30,15 +30,15 @@ __all__ = ["Engine", "Settings"]
 class Settings:
     """`context` tokens for each of `slots` requests that are written side by side; `batch` tokens decoded at once.
 
-    `chat`: there is room for one instruction that all requests share. `exact`: attention in f32 instead of f16, for
-    files whose tensors are f32; at half the speed.
+    `instructed`: there is room for one instruction that all requests share. `exact`: attention in f32 instead of f16,
+    for files whose tensors are f32; at half the speed.
     """
 
     slots: int
     context: int
     threads: int
     batch: int = 512
-    chat: bool = False
+    instructed: bool = False
     exact: bool = False
 
 
@@ -84,7 +84,7 @@ class Engine:
         """The last instruction, and its tokens, which are in the KV cache as a sequence behind those of the slots."""
 
     def read_template(self) -> None:
-        """From now on, what comes with an instruction is put into the file's chat template, if it has one."""
+        """From now on, prompts are put into the file's chat template, if it has one."""
         from aletheia_models.gguf.chat import frame
 
         template = llama_cpp.llama_model_chat_template(self.model, None)
@@ -101,7 +101,7 @@ class Engine:
         return list(ids[:count])
 
     def submit(self, request: Request) -> None:
-        before, after = self.frame if request.instruction else ("", "")
+        before, after = self.frame
         tokens = self.tokenize(before + request.instruction + request.prompt + after)
         slot = _Slot(request, tokens or [max(llama_cpp.llama_vocab_eos(self.vocabulary), 0)])
         if request.temperature > 0:
@@ -257,7 +257,7 @@ class Engine:
 
 def _context(settings: Settings) -> Any:
     params = llama_cpp.llama_context_default_params()
-    sequences = max(settings.slots + settings.chat, 1 + (settings.threads > 1))
+    sequences = max(settings.slots + settings.instructed, 1 + (settings.threads > 1))
     params.n_ctx = sequences * settings.context
     params.n_seq_max = sequences
     params.n_batch = params.n_ubatch = max(settings.batch, sequences)

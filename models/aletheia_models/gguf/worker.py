@@ -1,6 +1,7 @@
 """The process in which native code runs: reads requests from stdin, writes completions to stdout, a JSON object a line.
 
-In:   {"file", "slots", "context", "threads", "batch", "chat", "exact"}, then requests, and {"encode": text}.
+In:   {"file", "slots", "context", "threads", "batch", "exact", "instructed", "chat"}, then requests
+      and {"encode": text}.
 Out:  {"template": true} before a chat template is read; {"facts": {...}} or {"failed": "why"}; then {"ids": token ids},
       {"done": completion, "memory": the most bytes that were held}, and {"beat": true} now and then while it works.
 """
@@ -29,8 +30,9 @@ def main() -> None:
 
     options = json.loads(receiving.readline())
     try:
-        engine = Engine(Path(options.pop("file")), Settings(**options), _Heart(sending).beat)
-        if engine.settings.chat:
+        file, chat = Path(options.pop("file")), options.pop("chat")
+        engine = Engine(file, Settings(**options), _Heart(sending).beat)
+        if chat:
             _send(sending, {"template": True})
             engine.read_template()
     except ModelFileError as error:

@@ -1,6 +1,5 @@
 """The `hf` back-end: opens and trains cards with torch and transformers, which it imports only when it is used."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
@@ -8,7 +7,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-from aletheia_models.tables import check_tables
+from aletheia_models.tables import check_tables, trained
 from aletheia_plugins import Card, Example, MissingError, Model, ModelFileError, Progress
 
 __all__ = ["HF"]
@@ -48,25 +47,18 @@ class HF:
             raise ModelFileError(
                 f"{card.weights} cannot be loaded: it lacks {len(missing)} tensors, such as {min(missing)}."
             )
-        if card.instructed and tokenizer.chat_template:
+        if card.chat and tokenizer.chat_template:
             try:
                 tokenizer.apply_chat_template([{"role": "user", "content": "?"}], tokenize=False)
             except Exception as error:
                 raise ModelFileError(f"{card.weights} has a chat template that cannot be used: {error}.") from error
         if _device() == "cpu":  # where half precision is slow
             model.float()
-        return HFModel(model.to(_device()), tokenizer, batch_size=batch_size)
+        return HFModel(model.to(_device()), tokenizer, batch_size=batch_size, chat=card.chat)
 
-    def about(self, weights: Path) -> Mapping[str, Any]:
+    def describe(self, where: str) -> Mapping[str, Any]:
         """What a training wrote beside the weights."""
-        path = weights / "training.json"
-        if not path.exists():
-            return {}
-        try:
-            said = json.loads(path.read_text(encoding="utf-8"))
-            return {name: str(said[name]) for name in ("context", "arm")}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelFileError(f"{path} is not what a training writes ({error!r}): mend or delete it.") from error
+        return {**trained(Path(where)), "weights": Path(where)}
 
     def check(self, card: Card) -> None:
         _require()

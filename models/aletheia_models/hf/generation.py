@@ -33,8 +33,11 @@ class HFModel:
     A completion does not depend on the others in its batch but through rounding; `batch_size` is a fact of the run.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, batch_size: int = 64) -> None:
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, batch_size: int = 64, chat: bool = False
+    ) -> None:
         self.model, self.tokenizer, self.batch_size = model.eval(), tokenizer, batch_size
+        self.chat = chat and bool(tokenizer.chat_template)
         self.limit: int = model.config.max_position_embeddings
         self.queue: list[_Row] = []
 
@@ -69,7 +72,7 @@ class HFModel:
 
     def _prompt(self, request: Request) -> str:
         text = request.instruction + request.prompt
-        if not (request.instruction and self.tokenizer.chat_template):
+        if not self.chat:
             return text
         messages = [{"role": "user", "content": text}]
         return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
