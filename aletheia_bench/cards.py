@@ -50,7 +50,9 @@ def find(plugins: Plugins, spec: str) -> Card:
         raise UnknownNameError("model", spec, plugins.cards)
     opener = plugins.backend(backend)
     safe = re.sub(r"[^A-Za-z0-9.-]+", "-", where).strip("-.")
-    said: dict[str, Any] = dict(opener.describe(where)) if isinstance(opener, Describing) else {"weights": Path(where), **STUDENT}
+    said: dict[str, Any] = (
+        dict(opener.describe(where)) if isinstance(opener, Describing) else {"weights": Path(where), **STUDENT}
+    )
     if "context" not in said:
         said |= STRANGER
     source = Path(where)

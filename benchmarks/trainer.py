@@ -20,7 +20,7 @@ from transformers import Trainer, TrainingArguments
 
 from aletheia_bench import cards, corpus
 from aletheia_bench.contexts import examples
-from aletheia_models.hf import batches, training
+from aletheia_models.hf import batches, loop, training
 from aletheia_models.hf.student import build_student
 from aletheia_models.hf.tokenizer import build_tokenizer
 from aletheia_plugins import load_plugins
@@ -92,14 +92,14 @@ def quiet(done, total, **figures):
 
 def main():
     tokens = int(sys.argv[1]) if len(sys.argv) > 1 else 150_000
-    training.keep_memory()
+    loop.keep_memory()
     found = corpus_examples()
     tokenizer = build_tokenizer(e.prompt + e.completion for e in islice(found, 5000))
     for turn in range(3):
         rates = []
-        for loop in (ours, theirs):
+        for trained in (ours, theirs):
             student = build_student(CARD.settings["architecture"], tokenizer, seed=0)
-            rates.append(loop(student, tokenizer, found, tokens))
+            rates.append(trained(student, tokenizer, found, tokens))
         print(f"round {turn}: loop {rates[0]:,.0f} tokens/s, Trainer {rates[1]:,.0f} tokens/s, "
               f"ratio {rates[0] / rates[1]:.2f}", flush=True)  # fmt: skip
 

@@ -9,13 +9,14 @@ from aletheia_plugins import Card, ModelFileError
 
 __all__ = ["check_tables", "trained"]
 
-TABLES = ("architecture", "training", "generation", "lora")
+TABLES = ("architecture", "training", "generation")
 
 
-def check_tables(card: Card) -> None:
+def check_tables(card: Card, *more: str) -> None:
     """Raises ModelFileError if the card has others."""
-    if unknown := card.settings.keys() - TABLES:
-        raise ModelFileError(f"{card.source}: unknown table [{min(unknown)}]; known: {', '.join(TABLES)}.")
+    known = (*TABLES, *more)
+    if unknown := card.settings.keys() - known:
+        raise ModelFileError(f"{card.source}: unknown table [{min(unknown)}]; known: {', '.join(known)}.")
 
 
 def trained(weights: Path) -> Mapping[str, Any]:
