@@ -1,0 +1,62 @@
+"""Loads models and tokenizers in Hugging Face's format, or from a GGUF file. Knows files, and trusts no code in them."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from aletheia_models.gguf.header import read_header
+from aletheia_plugins import ModelFileError
+
+__all__ = ["load_model", "load_tokenizer"]
+
+SAFELY = {"local_files_only": True, "trust_remote_code": False}
+
+
+def load_model(weights: Path, **options: Any) -> Any:
+    """The causal language model in a folder of safetensors; one in a GGUF file comes in f32, whatever it was quantized to.
+
+    `options` are those of `from_pretrained`. Raises ModelFileError.
+    """
+    try:
+        if weights.is_file():
+            return _dequantized(weights)
+        model, report = AutoModelForCausalLM.from_pretrained(
+            weights, use_safetensors=True, output_loading_info=True, **SAFELY, **options
+        )
+    except ModelFileError:
+        raise
+    except Exception as error:
+        raise ModelFileError(f"{weights} cannot be loaded: {type(error).__name__}: {error}") from error
+    if missing := report["missing_keys"]:  # transformers would fill them with random numbers
+        raise ModelFileError(f"{weights} cannot be loaded: it lacks {len(missing)} tensors, such as {min(missing)}.")
+    return model
+
+
+def load_tokenizer(weights: Path) -> Any:
+    """Raises ModelFileError."""
+    where, options = _place(weights)
+    try:
+        return AutoTokenizer.from_pretrained(where, **SAFELY, **options)
+    except Exception as error:
+        raise ModelFileError(f"{weights} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _dequantized(file: Path) -> Any:
+    """transformers marks what it dequantized as quantized, and would not save it: so the tensors move to a fresh model."""
+    read_header(file)
+    where, options = _place(file)
+    found = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, **SAFELY, **options)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(where, **SAFELY, **options))
+    model.load_state_dict(found.state_dict(), assign=True)
+    model.tie_weights()
+    for name, buffer in found.named_buffers():
+        model.get_submodule(name.rpartition(".")[0]).register_buffer(name.rpartition(".")[2], buffer, persistent=False)
+    model.generation_config = found.generation_config
+    return model.eval()
+
+
+def _place(weights: Path) -> tuple[Path, dict[str, str]]:
+    return (weights.parent, {"gguf_file": weights.name}) if weights.is_file() else (weights, {})
