@@ -276,5 +276,5 @@ def test_a_chat_template_that_fails_is_a_sentence(weights):
     (weights / "chat_template.jinja").write_text("{{ raise_exception('only with a system prompt') }}")
     with pytest.raises(ModelFileError) as caught:
         HF().open(Card("toy", "hf", weights, chat=True, instructed=True, weights=weights))
-    assert str(caught.value) == f"{weights} has a chat template that cannot be used: only with a system prompt."
+    assert str(caught.value) == f"{weights}: the chat template cannot be used: TemplateError: only with a system prompt"
     assert HF().open(Card("toy", "hf", weights, weights=weights))  # it is not asked for

@@ -9,7 +9,7 @@ from aletheia_plugins import ModelFileError
 if find_spec("jinja2") is None:
     pytest.skip("without the extra [gguf]", allow_module_level=True)
 
-from aletheia_models.gguf.chat import frame
+from aletheia_models.chat import frame
 
 SMOL = (
     "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nHello"

@@ -85,7 +85,7 @@ class Engine:
 
     def read_template(self) -> None:
         """From now on, prompts are put into the file's chat template, if it has one."""
-        from aletheia_models.gguf.chat import frame
+        from aletheia_models.chat import frame
 
         template = llama_cpp.llama_model_chat_template(self.model, None)
         names = {"bos_token": llama_cpp.llama_vocab_bos, "eos_token": llama_cpp.llama_vocab_eos}

@@ -28,30 +28,12 @@ class HF:
                 f"{card.name} has no weights in {card.weights}: "
                 f"train it with 'aletheia-bench train --model {card.name} -o FOLDER' and run hf:FOLDER."
             )
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
         from aletheia_models.hf.generation import HFModel
+        from aletheia_models.hf.loading import load_model, load_tokenizer
 
         check_tables(card)
         batch_size = _batch_size(card)
-        safely = {"local_files_only": True, "trust_remote_code": False}
-        try:
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                card.weights, use_safetensors=True, output_loading_info=True, **safely
-            )
-            tokenizer: Any = AutoTokenizer.from_pretrained(card.weights, **safely)
-        except Exception as error:
-            raise ModelFileError(f"{card.weights} cannot be loaded: {type(error).__name__}: {error}") from error
-        model, report = loaded
-        if missing := report["missing_keys"]:  # transformers would fill them with random numbers
-            raise ModelFileError(
-                f"{card.weights} cannot be loaded: it lacks {len(missing)} tensors, such as {min(missing)}."
-            )
-        if card.chat and tokenizer.chat_template:
-            try:
-                tokenizer.apply_chat_template([{"role": "user", "content": "?"}], tokenize=False)
-            except Exception as error:
-                raise ModelFileError(f"{card.weights} has a chat template that cannot be used: {error}.") from error
+        model, tokenizer = load_model(card.weights), load_tokenizer(card.weights)
         if _device() == "cpu":  # where half precision is slow
             model.float()
         return HFModel(model.to(_device()), tokenizer, batch_size=batch_size, chat=card.chat)

@@ -9,6 +9,7 @@ import torch
 import transformers
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
 
+from aletheia_models.hf.loading import chat_frame
 from aletheia_models.hf.student import parameters
 from aletheia_plugins import Completion, Request
 
@@ -37,7 +38,7 @@ class HFModel:
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, batch_size: int = 64, chat: bool = False
     ) -> None:
         self.model, self.tokenizer, self.batch_size = model.eval(), tokenizer, batch_size
-        self.chat = chat and bool(tokenizer.chat_template)
+        self.frame = chat_frame(tokenizer) if chat else ("", "")
         self.limit: int = model.config.max_position_embeddings
         self.queue: list[_Row] = []
 
@@ -71,11 +72,8 @@ class HFModel:
         }
 
     def _prompt(self, request: Request) -> str:
-        text = request.instruction + request.prompt
-        if not self.chat:
-            return text
-        messages = [{"role": "user", "content": text}]
-        return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        before, after = self.frame
+        return f"{before}{request.instruction}{request.prompt}{after}"
 
     def encode(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -1,4 +1,4 @@
-"""Loads models and tokenizers in Hugging Face's format, or from a GGUF file. Knows files, and trusts no code in them."""
+"""Loads models and tokenizers from folders in Hugging Face's format, and GGUF files. Runs no code that is in them."""
 
 from pathlib import Path
 from typing import Any
@@ -6,29 +6,31 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from aletheia_models.chat import frame
 from aletheia_models.gguf.header import read_header
 from aletheia_plugins import ModelFileError
 
-__all__ = ["load_model", "load_tokenizer"]
+__all__ = ["chat_frame", "load_model", "load_tokenizer"]
 
 SAFELY = {"local_files_only": True, "trust_remote_code": False}
 
 
 def load_model(weights: Path, **options: Any) -> Any:
-    """The causal language model in a folder of safetensors; one in a GGUF file comes in f32, whatever it was quantized to.
+    """The causal language model in a folder of safetensors; one in a GGUF file comes in f32, whatever its precision.
 
     `options` are those of `from_pretrained`. Raises ModelFileError.
     """
     try:
         if weights.is_file():
             return _dequantized(weights)
-        model, report = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             weights, use_safetensors=True, output_loading_info=True, **SAFELY, **options
         )
     except ModelFileError:
         raise
     except Exception as error:
         raise ModelFileError(f"{weights} cannot be loaded: {type(error).__name__}: {error}") from error
+    model, report = loaded
     if missing := report["missing_keys"]:  # transformers would fill them with random numbers
         raise ModelFileError(f"{weights} cannot be loaded: it lacks {len(missing)} tensors, such as {min(missing)}.")
     return model
@@ -43,8 +45,22 @@ def load_tokenizer(weights: Path) -> Any:
         raise ModelFileError(f"{weights} cannot be loaded: {type(error).__name__}: {error}") from error
 
 
+def chat_frame(tokenizer: Any) -> tuple[str, str]:
+    """What stands before and behind a user's message; nothing if there is no chat template. Raises ModelFileError."""
+    template = tokenizer.chat_template
+    if isinstance(template, dict):
+        template = template.get("default")
+    if not template:
+        return "", ""
+    names = ("bos_token", "eos_token")
+    try:
+        return frame(template, **{name: getattr(tokenizer, name) or "" for name in names})
+    except ModelFileError as error:
+        raise ModelFileError(f"{tokenizer.name_or_path}: {error}") from error
+
+
 def _dequantized(file: Path) -> Any:
-    """transformers marks what it dequantized as quantized, and would not save it: so the tensors move to a fresh model."""
+    """What transformers dequantizes, it marks as quantized and would not save: so the tensors move to a fresh model."""
     read_header(file)
     where, options = _place(file)
     found = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, **SAFELY, **options)

@@ -1,4 +1,4 @@
-"""Finds the pretrained model that a card is trained from. Knows paths, the Hugging Face cache and hashes, no tensors."""
+"""Finds the pretrained model that a card is trained from. Knows paths, hashes and the hub's cache, no tensors."""
 
 import re
 from hashlib import file_digest, sha256
@@ -8,7 +8,7 @@ from aletheia_plugins import Card, MissingError, ModelFileError
 
 __all__ = ["fingerprint", "locate"]
 
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 PATTERNS = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]
 """What a model of safetensors consists of; weights in other formats are not fetched."""
 
@@ -25,7 +25,9 @@ def locate(card: Card, *, size: str = "") -> Path:
         if place.exists():
             return place
     if not HUB_ID.fullmatch(card.base):
-        raise MissingError(f"{card.name} needs its base {card.base}, and there is no {' and no '.join(map(str, places))}.")
+        raise MissingError(
+            f"{card.name} needs its base {card.base}, and there is no {' and no '.join(map(str, places))}."
+        )
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 

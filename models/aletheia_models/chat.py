@@ -1,4 +1,4 @@
-"""Puts a message into a model's chat template, which is code from a stranger. Knows Jinja, not llama.cpp."""
+"""Puts a message into a model's chat template, which is code from a stranger. Knows Jinja, no model."""
 
 from datetime import UTC, datetime
 from typing import Any, NoReturn

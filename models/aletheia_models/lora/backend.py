@@ -1,0 +1,229 @@
+"""The `lora` back-end: adapters on causal language models, trained, evaluated and merged. Imports torch when used."""
+
+import json
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+
+from aletheia_models.lora.bases import fingerprint, locate
+from aletheia_models.tables import check_tables, trained
+from aletheia_plugins import Card, Example, MissingError, Model, ModelFileError, Progress, UsageError
+
+__all__ = ["LoRA"]
+
+PACKAGES = ("torch", "transformers", "peft", "accelerate")
+BASE = "base.json"
+"""Beside an adapter: which base it belongs to."""
+
+
+class LoRA:
+    """Low-rank adapters in peft's format, safetensors only, each on the base that it was trained on."""
+
+    name: ClassVar[str] = "lora"
+
+    def describe(self, where: str) -> Mapping[str, Any]:
+        """WHERE is BASE+ADAPTER, or ADAPTER alone, which names its base."""
+        base, plus, adapter = where.rpartition("+")
+        weights = Path(adapter)
+        if not weights.exists():
+            return {"weights": weights}
+        return {**trained(weights), "weights": weights, "base": base if plus else _told(weights)["base"]}
+
+    def open(self, card: Card) -> Model:
+        _require()
+        from aletheia_models.hf.generation import HFModel
+        from aletheia_models.hf.loading import load_tokenizer
+
+        check_tables(card, "lora")
+        options = _generation(card)
+        student = _student(card, dtype=_dtype())
+        if options["merged"] and hasattr(student, "merge_and_unload"):
+            student = student.merge_and_unload()
+        model = student.get_base_model() if hasattr(student, "get_base_model") else student
+        assert card.weights
+        return HFModel(model, load_tokenizer(card.weights), batch_size=options["batch_size"], chat=card.chat)
+
+    def check(self, card: Card) -> None:
+        _require()
+        from aletheia_models.lora.training import Adapter, Recipe
+
+        check_tables(card, "lora")
+        Recipe.of(card.settings.get("training", {}))
+        Adapter.of(card.settings.get("lora", {}))
+        _generation(card)
+        locate(card)
+
+    def fit(
+        self,
+        card: Card,
+        pages: Sequence[Iterable[Example]],
+        out: Path,
+        *,
+        seed: int,
+        workers: int,
+        progress: Progress,
+    ) -> Mapping[str, Any]:
+        _require()
+        from aletheia_models.hf.batches import stream
+        from aletheia_models.hf.loading import load_model, load_tokenizer
+        from aletheia_models.hf.loop import train
+        from aletheia_models.hf.student import parameters
+        from aletheia_models.lora.training import Adapter, Learner, Recipe, adapted
+
+        recipe = Recipe.of(card.settings.get("training", {}))
+        adapter = Adapter.of(card.settings.get("lora", {}))
+        base = locate(card)
+        tokenizer = load_tokenizer(base)
+        model = load_model(base, dtype=_dtype(), **_quantized(adapter.bits))
+        student = adapted(model, adapter, recipe, seed=seed)
+        learner = Learner(student, recipe)
+        read = partial(
+            stream, _Framed(pages, _frame(card, tokenizer)), tokenizer, tokens_per_batch=recipe.tokens_per_batch,
+            max_length=recipe.length, seed=seed, workers=workers,
+        )  # fmt: skip
+        figures = train(learner, read, recipe, checkpoint=out / "checkpoint", progress=progress)
+        if learner.rank == 0:
+            if adapter.rank:
+                student.active_peft_config.base_model_name_or_path = card.base
+            student.save_pretrained(out)
+            (out / "README.md").unlink(missing_ok=True)  # an empty form that peft writes
+            tokenizer.save_pretrained(out)
+            told = {"base": card.base, "sha256": fingerprint(base)}
+            (out / BASE).write_text(json.dumps(told) + "\n", encoding="utf-8")
+        trainable = sum(p.numel() for _, p in learner.named_parameters())
+        return {"parameters": parameters(student), "trainable": trainable, "processes": learner.world, **figures}
+
+    def merge(self, card: Card, folder: Path) -> None:
+        """Write the base with the adapter in it, in full precision."""
+        _require()
+        import torch
+
+        from aletheia_models.hf.loading import load_tokenizer
+
+        student = _student(card, dtype=torch.float32)
+        merged = student.merge_and_unload() if hasattr(student, "merge_and_unload") else student
+        merged.save_pretrained(folder)
+        assert card.weights
+        load_tokenizer(card.weights).save_pretrained(folder)
+
+
+class _Framed(Sequence[list[Example]]):
+    """The same pages, with each prompt as it is read: between what stands before and behind what a user says."""
+
+    def __init__(self, pages: Sequence[Iterable[Example]], frame: tuple[str, str]) -> None:
+        self.pages, self.frame = pages, frame
+
+    def __len__(self) -> int:
+        return len(self.pages)
+
+    def __getitem__(self, number: Any) -> Any:
+        before, after = self.frame
+        return [
+            replace(example, prompt=f"{before}{example.prompt}{after}", hints=(), previews=(), exercises=())
+            for example in self.pages[number]
+        ]
+
+
+def _frame(card: Card, tokenizer: Any) -> tuple[str, str]:
+    """What stands before and behind each prompt."""
+    from aletheia_models.hf.loading import chat_frame
+
+    if card.chat and not tokenizer.chat_template:
+        raise ModelFileError(f"{card.base} has no chat template: set chat = false in {card.source}.")
+    return chat_frame(tokenizer) if card.chat else ("", "")
+
+
+def _student(card: Card, **options: Any) -> Any:
+    """The base with the card's adapter, or what all weights of were trained."""
+    from aletheia_models.hf.loading import load_model
+
+    if card.weights is None or not (card.weights / BASE).exists():
+        raise MissingError(
+            f"{card.name} has no adapter in {card.weights}: "
+            f"train it with 'aletheia-bench train --model {card.name} -o FOLDER' and run lora:FOLDER."
+        )
+    if (card.weights / "config.json").exists():
+        return load_model(card.weights, **options).to(_device())
+    from peft import PeftModel
+
+    told, base = _told(card.weights), locate(card)
+    if (found := fingerprint(base)) != told["sha256"]:
+        raise ModelFileError(
+            f"{card.weights} is an adapter of {told['base']} (SHA-256 {told['sha256']}), and {base} is another model "
+            f"({found}): name its base with -M base=PATH, or lora:BASE+ADAPTER."
+        )
+    if not (card.weights / "adapter_model.safetensors").exists():
+        raise ModelFileError(f"{card.weights} has no adapter_model.safetensors: weights in other formats are not read.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers in an old way
+            return PeftModel.from_pretrained(load_model(base, **options), card.weights).to(_device())
+    except (ValueError, RuntimeError, OSError, KeyError, TypeError) as error:
+        raise ModelFileError(f"{card.weights} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _told(adapter: Path) -> dict[str, str]:
+    path = adapter / BASE
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return {"base": str(told["base"]), "sha256": str(told["sha256"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(f"{adapter} does not say what its base is: {path} cannot be read ({error!r}).") from error
+
+
+def _generation(card: Card) -> dict[str, Any]:
+    table: Mapping[str, Any] = card.settings.get("generation", {})
+    found = {"batch_size": 64, "merged": True, **table}
+    size, merged = found["batch_size"], found["merged"]
+    if found.keys() - {"batch_size", "merged"} or type(size) is not int or size < 1 or type(merged) is not bool:
+        raise ModelFileError(
+            f"{card.source}: [generation] takes batch_size, a positive number, and merged, true or false: {table}."
+        )
+    return found
+
+
+def _quantized(bits: int) -> dict[str, Any]:
+    """What loads the base in 4 bits, if that is asked for. Raises MissingError where it cannot be."""
+    if bits != 4:
+        return {}
+    if _device() != "cuda":
+        raise UsageError("[lora] bits = 4 needs a CUDA GPU, and there is none: set it to 16, or -M lora.bits=16.")
+    _require("bitsandbytes")
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    return {
+        "quantization_config": BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16,
+            bnb_4bit_use_double_quant=True,
+        )
+    }  # fmt: skip
+
+
+def _require(*packages: str) -> None:
+    for package in packages or PACKAGES:
+        try:
+            import_module(package)
+        except ImportError as error:
+            missing = error.name or package
+            raise MissingError(f"lora needs {missing}: pip install 'aletheia-bench[lora]'") from error
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+
+
+def _dtype() -> Any:
+    """bfloat16 on a GPU, float32 on a CPU."""
+    import torch
+
+    return torch.bfloat16 if _device() == "cuda" else torch.float32
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

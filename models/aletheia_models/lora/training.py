@@ -1,0 +1,138 @@
+"""How a pretrained model learns: low-rank adapters, loss on completions only. Knows peft and accelerate, no schedule.
+
+Low-rank adaptation is of Hu et al. (arXiv 2106.09685); 4-bit NF4 bases under it, of Dettmers et al. (arXiv 2305.14314).
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from accelerate import Accelerator
+from peft import LoraConfig, TaskType, get_peft_model, prepare_model_for_kbit_training
+
+from aletheia_models.hf.batches import NONE, Batch
+from aletheia_models.hf.loop import Schedule, options
+from aletheia_models.hf.training import mean_loss
+from aletheia_plugins import ModelFileError
+
+__all__ = ["Adapter", "Learner", "Recipe", "adapted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe(Schedule):
+    """A card's [training] table."""
+
+    learning_rate: float = 2e-4
+    tokens_per_batch: int = 4096
+    weight_decay: float = 0.0
+    length: int = 2048
+    """Tokens that an example may have; one that is longer is refused, never cut."""
+    gradient_checkpointing: bool = False
+    """Compute the inside of layers twice rather than keep it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """A card's [lora] table. `rank` 0: no adapter, all weights are trained."""
+
+    rank: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.0
+    targets: str = "all-linear"
+    """Names of the layers that get one, with commas between them; all-linear: all but the output layer."""
+    bits: int = 16
+    """4: on a CUDA GPU with bitsandbytes, the base is held in 4-bit NF4."""
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Self:
+        """Raises ModelFileError."""
+        adapter = cls(**options(cls, table, "lora"))
+        if adapter.bits not in (4, 16):
+            raise ModelFileError(f"[lora] bits is {adapter.bits}, expected 4 or 16.")
+        return adapter
+
+    def config(self) -> LoraConfig:
+        names = self.targets.split(",")
+        return LoraConfig(
+            task_type=TaskType.CAUSAL_LM,
+            r=self.rank,
+            lora_alpha=self.alpha,  # type: ignore[arg-type]  # a float will do
+            lora_dropout=self.dropout,
+            target_modules=names[0] if names == ["all-linear"] else names,
+        )
+
+
+def adapted(model: Any, adapter: Adapter, recipe: Recipe, *, seed: int) -> Any:
+    """The model with a fresh adapter in it, ready to be trained; or as it is, with rank 0."""
+    torch.manual_seed(seed)
+    if adapter.bits == 4 and getattr(model, "is_quantized", False):
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=recipe.gradient_checkpointing)
+    if recipe.gradient_checkpointing:
+        model.activation_checkpointing_enable()
+        model.enable_input_require_grads()
+    if not adapter.rank:
+        return model.requires_grad_(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers in an old way
+            return get_peft_model(model, adapter.config())
+    except ValueError as error:
+        raise ModelFileError(f"[lora] does not fit this base: {' '.join(str(error).split())}") from error
+
+
+class _Losses(torch.nn.Module):
+    """The mean loss per completion token of a batch. Only places with something to say reach the output layer."""
+
+    def __init__(self, student: Any) -> None:
+        super().__init__()
+        self.model = student.get_base_model() if hasattr(student, "get_base_model") else student
+        """The base, with its adapters in place."""
+
+    def forward(self, tables: Sequence[torch.Tensor]) -> torch.Tensor:
+        """`tables`: ids, parts and places of the batch, and its targets."""
+        ids, parts, places, at, words = tables
+        model = self.model
+        earlier = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool, device=ids.device).tril()
+        seen = earlier & ((parts[:, None, :] == 0) | (parts[:, None, :] == parts[:, :, None]))
+        dtype = model.get_input_embeddings().weight.dtype
+        mask = torch.zeros(seen.shape, dtype=dtype, device=ids.device)
+        mask = mask.masked_fill(~seen, torch.finfo(dtype).min)[:, None]
+        states = model.get_decoder()(input_ids=ids, attention_mask=mask, position_ids=places, use_cache=False)[0]
+        return mean_loss(model.get_output_embeddings(), states, at, words)
+
+
+class Learner:
+    """An adapted model, in as many processes as `accelerate launch` has started."""
+
+    def __init__(self, student: Any, recipe: Recipe) -> None:
+        self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
+        self.rank, self.world = self.accelerator.process_index, self.accelerator.num_processes
+        self.student = student
+        self.optimizer = torch.optim.AdamW(
+            [parameter for _, parameter in self.named_parameters()],
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+        )
+        self.losses = self.accelerator.prepare(_Losses(student))
+
+    def named_parameters(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
+        """What is trained."""
+        return ((name, p) for name, p in self.student.named_parameters() if p.requires_grad)
+
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        return [self.optimizer]
+
+    def gradients(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        if not (batch.targets.words != NONE).any():
+            raise ModelFileError("A batch has nothing to learn: no token of it is a completion's.")
+        asked = (batch.ids, batch.parts, batch.places, batch.targets.at, batch.targets.words)
+        tables = [torch.from_numpy(table).long().to(self.accelerator.device) for table in asked]
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(
+            self.accelerator.device.type, torch.bfloat16, enabled=self.accelerator.device.type == "cuda"
+        ):
+            loss = self.losses(tables)
+        self.accelerator.backward(loss)
+        return loss.detach(), loss.detach()

@@ -1,0 +1,267 @@
+"""Adapters: what they learn, what they belong to, and that they write the same on a base, merged and exported."""
+
+import json
+from dataclasses import replace
+from importlib.util import find_spec
+
+import pytest
+
+if find_spec("peft") is None:
+    pytest.skip("without the extra [lora]", allow_module_level=True)
+
+import torch
+from safetensors.torch import load_file
+
+from aletheia_models.gguf import GGUF
+from aletheia_models.hf.batches import batches
+from aletheia_models.hf.training import Learner as Whole, Recipe as WholeRecipe
+from aletheia_models.lora import LoRA
+from aletheia_models.lora.bases import fingerprint
+from aletheia_models.lora.training import Adapter, Learner, Recipe, adapted
+from aletheia_plugins import Card, MissingError, ModelFileError, Request, UsageError
+
+TRAINING = {"tokens": 15_000, "tokens_per_batch": 60, "learning_rate": 1e-2, "length": 64}
+
+
+def quiet(done, total, **figures):
+    pass
+
+
+class Stopping:
+    """Ends a training after so many steps."""
+
+    def __init__(self, steps):
+        self.left = steps
+
+    def __call__(self, done, total, **figures):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def base(student, tokenizer, tmp_path):
+    """A model of random weights that an adapter can change: a fresh student's layers add nothing yet."""
+    made = student()
+    with torch.no_grad():
+        torch.nn.init.ones_(made.model.norm.weight)
+        for name, values in made.model.layers.named_parameters():
+            if "norm" not in name:
+                values.normal_(std=0.1)
+    made.save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    return tmp_path / "base"
+
+
+@pytest.fixture
+def card(base, tmp_path):
+    settings = {"training": TRAINING, "lora": {"rank": 16}}
+    return Card("pupil", "lora", tmp_path / "pupil.toml", base=str(base), settings=settings)
+
+
+@pytest.fixture
+def trained(card, toy, tmp_path):
+    """The card with an adapter that knows the toy corpus by heart."""
+    fit(card, toy, tmp_path / "adapter")
+    return replace(card, weights=tmp_path / "adapter")
+
+
+def fit(card, examples, out, progress=quiet):
+    out.mkdir(exist_ok=True)
+    return LoRA().fit(card, [examples], out, seed=1, workers=1, progress=progress)
+
+
+def with_options(card, **tables):
+    return replace(
+        card, settings={name: {**card.settings.get(name, {}), **t} for name, t in (card.settings | tables).items()}
+    )
+
+
+def written(model, prompts):
+    for number, prompt in enumerate(prompts):
+        model.submit(Request(str(number), prompt, (), 12))
+    done = {}
+    while part := model.poll():
+        done |= {c.id: c for c in part}
+    model.close()
+    return [done[str(number)].text for number in range(len(prompts))]
+
+
+def test_an_adapter_learns_and_leaves_the_base_alone(card, base, toy, tmp_path):
+    before = fingerprint(base)
+    figures = fit(card, toy, tmp_path / "adapter")
+    learnt = replace(card, weights=tmp_path / "adapter")
+    assert written(LoRA().open(learnt), [e.prompt for e in toy]) == [e.completion for e in toy]
+    assert fingerprint(base) == before
+    assert figures["trainable"] < 0.6 * figures["parameters"]
+    assert {path.suffix for path in (tmp_path / "adapter").iterdir()} <= {".json", ".safetensors", ""}
+    config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == str(base)
+
+
+@pytest.mark.parametrize("rank", [16, 0])
+def test_an_adapter_writes_the_same_on_its_base_merged_and_as_gguf(card, toy, tmp_path, rank):
+    card = with_options(card, lora={"rank": rank}, training={"learning_rate": 5e-3})
+    fit(card, toy, tmp_path / "adapter")
+    card = replace(card, weights=tmp_path / "adapter")
+    prompts = [f"after {word} comes\n" for word in ("red", "brown", "x", "blue green")] + [e.prompt for e in toy]
+    apart, merged = (LoRA().open(with_options(card, generation={"merged": m})) for m in (False, True))
+    expected = written(apart, prompts)
+    assert written(merged, prompts) == expected
+    LoRA().merge(card, tmp_path / "whole")
+    if find_spec("llama_cpp"):
+        GGUF().export(replace(card, backend="hf", weights=tmp_path / "whole"), tmp_path / "pupil.gguf", quant="f32")
+        model = GGUF().open(replace(card, backend="gguf", weights=tmp_path / "pupil.gguf", settings={}))
+        assert written(model, prompts) == expected
+
+
+def test_the_loss_is_the_trainers_own(student, tokenizer, toy):
+    """Without an adapter and without hints, both ways to learn minimise the same."""
+    (batch,) = batches(toy, tokenizer, tokens_per_batch=10_000, max_length=64, seed=0)
+    whole = Whole(student(), WholeRecipe(tokens=1), seed=0)
+    ours = Learner(adapted(student(), Adapter(rank=0), Recipe(tokens=1), seed=0), Recipe(tokens=1))
+    for learner in (whole, ours):
+        learner.student.train()
+    assert ours.gradients(batch)[1].item() == pytest.approx(whole.gradients(batch)[1].item(), rel=1e-5)
+    theirs = dict(whole.student.named_parameters())
+    for name, parameter in ours.named_parameters():
+        torch.testing.assert_close(parameter.grad, theirs[name].grad, rtol=1e-3, atol=1e-6)
+
+
+def test_checkpointing_gradients_changes_nothing(student, tokenizer, toy):
+    (batch,) = batches(toy, tokenizer, tokens_per_batch=10_000, max_length=64, seed=0)
+    found = []
+    for twice in (False, True):
+        recipe = Recipe(tokens=1, gradient_checkpointing=twice)
+        learner = Learner(adapted(student(), Adapter(rank=4), recipe, seed=3), recipe)
+        learner.student.train()
+        loss = learner.gradients(batch)[1].item()
+        found.append((loss, {name: p.grad.clone() for name, p in learner.named_parameters()}))
+    assert found[0][0] == pytest.approx(found[1][0])
+    assert found[0][1].keys() == found[1][1].keys()
+    for name, gradient in found[0][1].items():
+        torch.testing.assert_close(gradient, found[1][1][name], rtol=1e-4, atol=1e-7)
+
+
+def test_an_interrupted_training_goes_on_as_if_it_had_not_been(card, toy, tmp_path):
+    card = with_options(card, training={"tokens": 900, "checkpoint_seconds": 0.0})
+    fit(card, toy, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        fit(card, toy, tmp_path / "halves", Stopping(5))
+    fit(card, toy, tmp_path / "halves")
+    one, other = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("whole", "halves"))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_prompts_are_what_a_user_says_in_the_bases_chat_template(card, base, toy, tokenizer, tmp_path):
+    (base / "chat_template.jinja").write_text("[user]{{ messages[0].content }}[me]")
+    card = with_options(replace(card, chat=True), training={"tokens": 30_000})
+    fit(card, toy, tmp_path / "adapter")
+    card = replace(card, weights=tmp_path / "adapter")
+    assert written(LoRA().open(card), [e.prompt for e in toy]) == [e.completion for e in toy]
+    bare = [f"[user]{e.prompt}[me]" for e in toy]
+    assert written(LoRA().open(replace(card, chat=False)), bare) == [e.completion for e in toy]
+
+
+def test_a_base_without_a_chat_template_is_said(card, base, toy, tmp_path):
+    with pytest.raises(ModelFileError) as caught:
+        fit(replace(card, chat=True), toy, tmp_path / "adapter")
+    assert str(caught.value) == f"{base} has no chat template: set chat = false in {card.source}."
+
+
+def test_an_adapter_on_another_base_is_refused(trained, base, student, tokenizer, tmp_path):
+    student(5).save_pretrained(tmp_path / "other")
+    tokenizer.save_pretrained(tmp_path / "other")
+    with pytest.raises(ModelFileError) as caught:
+        LoRA().open(replace(trained, base=str(tmp_path / "other")))
+    assert str(caught.value) == (
+        f"{trained.weights} is an adapter of {base} (SHA-256 {fingerprint(base)}), and {tmp_path / 'other'} is another "
+        f"model ({fingerprint(tmp_path / 'other')}): name its base with -M base=PATH, or lora:BASE+ADAPTER."
+    )
+
+
+def test_where_a_base_may_be(trained, base, tmp_path):
+    assert LoRA().open(replace(trained, base="base"))  # seen from the card
+    base.rename(tmp_path / "moved")
+    assert LoRA().open(replace(trained, base=str(tmp_path / "moved")))  # it is known by its hash, not by its place
+    with pytest.raises(MissingError) as caught:
+        LoRA().open(replace(trained, base="./base"))
+    assert str(caught.value) == f"pupil needs its base ./base, and there is no base and no {tmp_path / 'base'}."
+
+
+def test_a_base_that_is_not_on_this_machine_is_said_with_its_way_out(trained, monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(MissingError) as caught:
+        LoRA().open(replace(trained, base="nobody/nothing-7B"))
+    message = str(caught.value)
+    assert message.startswith("pupil needs its base nobody/nothing-7B: it is not in nobody/nothing-7B, nor in ")
+    assert message.endswith("Get it with 'hf download nobody/nothing-7B', or name a copy with -M base=PATH.")
+
+
+def test_what_the_harness_is_told_of_a_place(trained, base):
+    (trained.weights / "training.json").write_text('{"context": "folded", "arm": "linearized", "chat": false}')
+    said = {"context": "folded", "arm": "linearized", "chat": False, "weights": trained.weights}
+    assert LoRA().describe(str(trained.weights)) == {**said, "base": str(base)}
+    assert LoRA().describe(f"elsewhere+{trained.weights}") == {**said, "base": "elsewhere"}
+
+
+def test_weights_in_other_formats_are_not_read(trained):
+    adapter = trained.weights / "adapter_model.safetensors"
+    torch.save(load_file(adapter), trained.weights / "adapter_model.bin")
+    adapter.unlink()
+    with pytest.raises(
+        ModelFileError, match=r"has no adapter_model.safetensors: weights in other formats are not read"
+    ):
+        LoRA().open(trained)
+
+
+def test_a_base_of_pickled_weights_is_not_read(card, base, toy, tmp_path):
+    torch.save(load_file(base / "model.safetensors"), base / "pytorch_model.bin")
+    (base / "model.safetensors").unlink()
+    with pytest.raises(ModelFileError, match=r"base cannot be loaded: "):
+        fit(card, toy, tmp_path / "adapter")
+
+
+def test_what_was_never_trained_is_missing(card, tmp_path):
+    with pytest.raises(MissingError, match=r"pupil has no adapter in None: train it with 'aletheia-bench train"):
+        LoRA().open(card)
+    with pytest.raises(ModelFileError, match=r"does not say what its base is: .*base.json cannot be read"):
+        LoRA().describe(str(tmp_path))
+
+
+def test_an_example_that_is_too_long_is_refused_not_cut(card, toy, tmp_path):
+    long = replace(toy[0], completion="red " * 80)
+    with pytest.raises(ModelFileError, match=r"An example has \d+ tokens, the student reads 64"):
+        fit(card, [*toy, long], tmp_path / "adapter")
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "message"),
+    [
+        ("lora", {"rang": 8}, "[lora] has no option 'rang'; it takes alpha, bits, dropout, rank, targets."),
+        ("lora", {"rank": -1}, "[lora] rank is -1, expected 0 or a positive number."),
+        ("lora", {"dropout": 1.0}, "[lora] dropout is 1.0, expected a number from 0 to less than 1."),
+        ("lora", {"bits": 8}, "[lora] bits is 8, expected 4 or 16."),
+        ("training", {"length": 0}, "[training] length is 0, expected a positive number."),
+        ("training", {"gradient_checkpointing": 1}, "[training] gradient_checkpointing is 1, expected true or false."),
+    ],
+)
+def test_options_that_are_none_are_a_sentence(card, table, options, message):
+    with pytest.raises(ModelFileError) as caught:
+        LoRA().check(with_options(card, **{table: options}))
+    assert str(caught.value) == message
+
+
+def test_layers_that_the_base_does_not_have_are_said(card, toy, tmp_path):
+    with pytest.raises(ModelFileError, match=r"\[lora\] does not fit this base: .*nothing"):
+        fit(with_options(card, lora={"targets": "nothing"}), toy, tmp_path / "adapter")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_four_bits_need_a_gpu(card, toy, tmp_path):
+    with pytest.raises(UsageError, match=r"\[lora\] bits = 4 needs a CUDA GPU, and there is none"):
+        fit(with_options(card, lora={"bits": 4}), toy, tmp_path / "adapter")
