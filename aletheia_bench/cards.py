@@ -102,19 +102,25 @@ def override(card: Card, options: Iterable[str]) -> Card:
     for option in options:
         place, equals, value = option.partition("=")
         if place == "base" and value:
-            card = replace(card, base=value)
+            if not card.base:
+                raise UsageError(f"{card.name} is trained from no other model: base={value} says nothing of it.")
+            card = replace(card, base=str(_value(value)))
             continue
         table, dot, name = place.partition(".")
         if not (equals and dot and name):
             raise UsageError(
                 f"{option!r} is no option of a card; expected base=PATH or TABLE.OPTION=VALUE: training.tokens=1000000."
             )
-        options_of = settings.setdefault(table, {})
-        try:
-            options_of[name] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            options_of[name] = value
+        settings.setdefault(table, {})[name] = _value(value)
     return replace(card, settings=settings)
+
+
+def _value(text: str) -> Any:
+    """As in TOML, or the word itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def _sound(path: Path, plain: Mapping[str, Any]) -> Mapping[str, Any]:

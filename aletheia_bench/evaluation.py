@@ -128,6 +128,7 @@ def _config(options: Options, card: Card, model: Model, plugins: Plugins, hashes
             "context": card.context,
             "instructed": card.instructed,
             "chat": card.chat,
+            **({"base": card.base} if card.base else {}),
         },
         "hashes": {key: value for key, value in hashes.items() if value},
         "versions": {

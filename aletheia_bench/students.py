@@ -142,7 +142,7 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
         if isinstance(then, Mapping) and isinstance(wanted, Mapping):
             yield from _differences(then, wanted)
         elif then != wanted and name not in MAY_CHANGE:
-            yield f"{name} {then}, not {wanted}"
+            yield f"{name} {then!r}, not {wanted!r}"
 
 
 def _corpus(plan: corpus.Plan, folder: Path, workers: int) -> Path:

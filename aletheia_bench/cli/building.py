@@ -1,8 +1,9 @@
 """What `traces`, `verify` and `train` do with their options."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -12,7 +13,7 @@ from aletheia_bench.cli.options import cores, names, spelling
 from aletheia_bench.progress import progress
 from aletheia_bench.students import Course, train as teach
 from aletheia_bench.text import parse
-from aletheia_plugins import Card, Exporter, Split, Task, UnknownNameError, UsageError, Verdict
+from aletheia_plugins import Card, Exporter, Merging, Split, Task, UnknownNameError, UsageError, Verdict
 from aletheia_plugins.loading import Plugins
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "traces",
     "train",
     "verify",
+    "write",
 ]
 
 
@@ -116,13 +118,24 @@ def train(
     click.echo(f"{trained.weights}: SHA-256 {cards.digest(out)}")
 
 
-def export(plugins: Plugins, *, model: str, form: str, quant: str, out: Path) -> None:
-    card = cards.find(plugins, model)
+def export(plugins: Plugins, *, model: str, form: str, quant: str, overrides: Sequence[str], out: Path) -> None:
+    card = cards.override(cards.find(plugins, model), overrides)
     cards.verify(card)
     writer = exporter(plugins, form)
-    types = writer.export(card, out, quant=precision(writer, form, quant))
+    types = write(plugins, writer, card, out, quant=precision(writer, form, quant))
     counts = ", ".join(f"{count} {name}" for name, count in sorted(types.items()))
     click.echo(f"{out}: {out.stat().st_size:,} bytes; tensors: {counts}.")
+
+
+def write(plugins: Plugins, writer: Exporter, card: Card, out: Path, *, quant: str) -> Mapping[str, int]:
+    """See `Exporter`; what is a change of a base is merged with it first."""
+    opener = plugins.backend(card.backend)
+    if not isinstance(opener, Merging):
+        return writer.export(card, out, quant=quant)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent) as folder:
+        opener.merge(card, Path(folder))
+        return writer.export(replace(card, weights=Path(folder)), out, quant=quant)
 
 
 def exporter(plugins: Plugins, form: str) -> Exporter:

@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import os
 import sys
 import tomllib
 from collections.abc import Callable
@@ -24,7 +25,7 @@ LEVELS = option("--level", "--levels", "levels", type=Names(), multiple=True, de
 SEED = option("--seed", type=int, default=0, help="Seed of the problems and of sampling.")
 WORKERS = option("--workers", type=click.IntRange(1), default=cores, show_default="all cores", help="Processes.")
 OVERRIDES = option("-M", "--set", "overrides", multiple=True, metavar="TABLE.OPTION=VALUE",
-                   help="Another value in a table of the card, such as generation.batch_size=8.")  # fmt: skip
+                   help="Another value in the card, such as generation.batch_size=8, or base=PATH.")  # fmt: skip
 CONTEXTS = click.Choice(get_args(ContextKind))
 
 
@@ -58,10 +59,13 @@ class Commands(click.Group):
 @click.version_option(package_name="aletheia-bench")
 @option("--config", type=file(exists=True), help="A TOML file with options, such as a run's config.toml.")
 @option("--no-plugin-autoload", is_flag=True, help="Load the built-in plugins and those in ALETHEIA_PLUGINS only.")
+@option("--offline", is_flag=True, help="Fetch nothing: a base that is not on this machine is missing.")
 @click.pass_context
-def main(ctx: click.Context, config: Path | None, no_plugin_autoload: bool) -> None:
+def main(ctx: click.Context, config: Path | None, no_plugin_autoload: bool, offline: bool) -> None:
     """Benchmark constraint reasoning: verified backtracking traces, students trained on them, every claim replayed."""
     ctx.obj = functools.cache(functools.partial(_plugins, autoload=not no_plugin_autoload))
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
     if config:
         ctx.default_map = _defaults(config)
 
@@ -193,6 +197,7 @@ def doctor(ctx: click.Context, /, **options: Any) -> None:
 @option("--model", required=True, help="A card's name, a card file, or hf:FOLDER.")
 @option("--format", "form", default="gguf", show_default=True, help="The back-end whose files are written.")
 @option("--quant", default="q8_0", show_default=True, help="Their precision: f32, f16, q8_0, q4_k_m ...")
+@OVERRIDES
 @option("-o", "--out", type=file(), required=True, help="The file.")
 @click.pass_obj
 def export(plugins: Callable[[], "Plugins"], /, **options: Any) -> None:

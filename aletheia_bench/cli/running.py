@@ -10,13 +10,13 @@ from typing import Any
 import click
 
 from aletheia_bench import cards, curve, report
-from aletheia_bench.cli.building import chosen_tasks, course_of, exporter, known_level, precision, student
+from aletheia_bench.cli.building import chosen_tasks, course_of, exporter, known_level, precision, student, write
 from aletheia_bench.cli.options import names
 from aletheia_bench.evaluation import Options, prepare, run as evaluate
 from aletheia_bench.measures import Outcome
 from aletheia_bench.runs import Run, identity
 from aletheia_bench.students import made_from
-from aletheia_plugins import Card, Exporter, Task, UnknownNameError, UsageError
+from aletheia_plugins import Card, Task, UnknownNameError, UsageError
 from aletheia_plugins.loading import Plugins
 
 __all__ = ["run", "score"]
@@ -42,8 +42,7 @@ def run(
     work = list(_work(chosen_tasks(plugins, names(tasks)), names(levels), options["items"]))
     students = _students(plugins, model, arm, control=control)
     form = backend or ("gguf" if quants else "")
-    writer = exporter(plugins, form) if quants else None
-    precisions = [precision(writer, form, name) for name in names(quants)] if writer else []
+    precisions = [precision(exporter(plugins, form), form, name) for name in names(quants)]
     if form:
         plugins.backend(form)
     given = {key: options[key] for key in ("seed", "limit")}
@@ -51,8 +50,7 @@ def run(
     results = []
     for card in students:
         ready = _ready(plugins, cards.override(card, overrides), out)
-        ready = replace(ready, backend=form or ready.backend)
-        for variant in _variants(writer, ready, precisions, out) if writer else [ready]:
+        for variant in _variants(plugins, form, ready, precisions, out):
             with closing(plugins.backend(variant.backend).open(variant)) as loaded:
                 for (task, level), problems in zip(work, items, strict=True):
                     chosen = _options(variant, task, level, {**options, "backend": backend, "overrides": overrides})
@@ -65,15 +63,17 @@ def run(
     return errors > fail_on_error * sum(len(r.scores) for r in results)
 
 
-def _variants(writer: Exporter, card: Card, precisions: Sequence[str], out: Path) -> Iterator[Card]:
-    """The card at each precision; a file that an earlier run has written is used again."""
+def _variants(plugins: Plugins, form: str, card: Card, precisions: Sequence[str], out: Path) -> Iterator[Card]:
+    """The card at each precision, if any; a file that an earlier run has written is used again."""
+    if not precisions:
+        yield replace(card, backend=form or card.backend)
     digest = cards.verify(card)
     for quant in precisions:
-        file = out / "students" / f"{card.name}-{quant}-{(digest or '')[:8]}.{card.backend}"
+        file = out / "students" / f"{card.name}-{quant}-{(digest or '')[:8]}.{form}"
         if not file.exists():
             click.echo(f"Writing {file}.", err=True)
-            writer.export(card, file, quant=quant)
-        yield replace(card, name=f"{card.name}-{quant}", source=file, weights=file, sha256=None)
+            write(plugins, exporter(plugins, form), card, file, quant=quant)
+        yield replace(card, name=f"{card.name}-{quant}", backend=form, source=file, weights=file, sha256=None)
 
 
 def _draw(results: Sequence[report.Results], path: Path) -> None:

@@ -26,7 +26,9 @@ def frame(template: str, **tokens: str) -> tuple[str, str]:
     environment.globals.update(raise_exception=_refuse, strftime_now=lambda form: datetime.now(UTC).strftime(form))
     messages: list[dict[str, Any]] = [{"role": "user", "content": MARK}]
     try:
-        text = environment.from_string(template).render(messages=messages, add_generation_prompt=True, **tokens)
+        text = environment.from_string(template).render(
+            messages=messages, tools=None, documents=None, add_generation_prompt=True, **tokens
+        )
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         raise ModelFileError(f"the chat template cannot be used: {type(error).__name__}: {error}") from error
     if text.count(MARK) != 1:

@@ -12,6 +12,7 @@ __all__ = [
     "Backend",
     "Describing",
     "Exporter",
+    "Merging",
     "Model",
     "Progress",
     "Split",
@@ -176,6 +177,15 @@ class Exporter(Protocol):
 
         Raises ModelFileError if the format has no place for such a model, MissingError without weights.
         """
+        ...
+
+
+@runtime_checkable
+class Merging(Protocol):
+    """A back-end whose weights are changes of a base."""
+
+    def merge(self, card: Card, folder: Path) -> None:
+        """Write the base with the changes in it, in full precision, as a folder in Hugging Face's format."""
         ...
 
 

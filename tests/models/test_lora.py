@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from aletheia_models.gguf import GGUF
+from aletheia_models.hf import batches as batches_of_hf
 from aletheia_models.hf.batches import batches
 from aletheia_models.hf.training import Learner as Whole, Recipe as WholeRecipe
 from aletheia_models.lora import LoRA
@@ -154,14 +155,15 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(card, toy, tmp_pa
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_prompts_are_what_a_user_says_in_the_bases_chat_template(card, base, toy, tokenizer, tmp_path):
+def test_prompts_are_what_a_user_says_in_the_bases_chat_template(card, base, toy, tmp_path, monkeypatch):
     (base / "chat_template.jinja").write_text("[user]{{ messages[0].content }}[me]")
-    card = with_options(replace(card, chat=True), training={"tokens": 30_000})
+    card, seen = with_options(replace(card, chat=True), training={"tokens": 2_000}), []
+    monkeypatch.setattr(batches_of_hf, "batches", lambda page, *_, **__: seen.extend(page) or batches(page, *_, **__))
     fit(card, toy, tmp_path / "adapter")
+    assert {(e.prompt, e.completion) for e in seen} == {(f"[user]{e.prompt}[me]", e.completion) for e in toy}
     card = replace(card, weights=tmp_path / "adapter")
-    assert written(LoRA().open(card), [e.prompt for e in toy]) == [e.completion for e in toy]
     bare = [f"[user]{e.prompt}[me]" for e in toy]
-    assert written(LoRA().open(replace(card, chat=False)), bare) == [e.completion for e in toy]
+    assert written(LoRA().open(card), [e.prompt for e in toy]) == written(LoRA().open(replace(card, chat=False)), bare)
 
 
 def test_a_base_without_a_chat_template_is_said(card, base, toy, tmp_path):

@@ -16,8 +16,8 @@ __all__ = ["GGUF"]
 OPTIONS = {"batch_size": 4, "context": 0, "processes": 0, "threads": 0, "patience": 300}
 """The card's [generation]: requests that a process writes side by side, tokens of room for each; processes, and threads
 of each; seconds of silence after which a process is given up. 0: what suits the file and the machine."""
-MOST = {"batch_size": 255, "patience": 86_400}
-"""llama.cpp has 256 sequences; a day is long enough."""
+MOST = {"batch_size": 255, "patience": 86_400, "processes": 256, "threads": 256}
+"""llama.cpp has 256 sequences; a day is long enough, and 256 are more than a machine can use."""
 SAID: Mapping[str, type] = {"context": str, "arm": str, "max_tokens": int, "instructed": bool, "chat": bool}
 """What `export` writes of a card."""
 BATCH = 512
@@ -40,10 +40,10 @@ class GGUF:
 
     def describe(self, where: str) -> Mapping[str, Any]:
         weights = Path(where)
-        metadata = read_header(weights).metadata if weights.exists() else {}
+        metadata = read_header(_file(weights)).metadata if weights.exists() else {}
         said: dict[str, Any] = {name: metadata[f"aletheia.{name}"] for name in SAID if f"aletheia.{name}" in metadata}
         for name, value in said.items():
-            if type(value) is not SAID[name] or (name, value) == ("max_tokens", 0):
+            if type(value) is not SAID[name] or (isinstance(value, int) and name == "max_tokens" and value < 1):
                 raise ModelFileError(f"{weights}: aletheia.{name} is {value!r}, expected {SAID[name].__name__}.")
         return {**said, "weights": weights}
 
@@ -51,7 +51,12 @@ class GGUF:
         _require("llama_cpp")
         check_tables(card)
         options = _options(card)
-        file = _file(card)
+        if not (card.weights and card.weights.exists()):
+            raise MissingError(
+                f"{card.name} has no GGUF file in {card.weights}: write one with 'aletheia-bench export "
+                f"--model {card.base or card.name} --quant q8_0 -o FILE' and run gguf:FILE."
+            )
+        file = _file(card.weights)
         header = read_header(file)
         from aletheia_models.gguf.generation import GGUFModel
 
@@ -107,15 +112,11 @@ def _whole(file: Path, quant: str) -> Path:
     return file
 
 
-def _file(card: Card) -> Path:
-    """The card's file, or the one in its folder."""
-    where = card.weights
-    files = sorted(where.glob("*.gguf")) if where and where.is_dir() else [where] if where and where.exists() else []
+def _file(where: Path) -> Path:
+    """The file, or the one in that folder."""
+    files = sorted(where.glob("*.gguf")) if where.is_dir() else [where]
     if not files:
-        raise MissingError(
-            f"{card.name} has no GGUF file in {where}: "
-            f"write one with 'aletheia-bench export --model {card.name} --quant q8_0 -o FILE' and run gguf:FILE."
-        )
+        raise MissingError(f"{where} has no GGUF file: write one with 'aletheia-bench export' and run gguf:FILE.")
     if len(files) > 1:
         raise ModelFileError(f"{where} has {len(files)} GGUF files: run one of them, such as gguf:{files[0]}.")
     return files[0]
@@ -130,10 +131,11 @@ def _options(card: Card) -> dict[str, int]:
     for name, value in table.items():
         least = 0 if OPTIONS.get(name) == 0 else 1
         most = MOST.get(name, 1 << 24)
-        if name not in OPTIONS or type(value) is not int or not least <= value <= most:
+        if name not in OPTIONS:
+            raise ModelFileError(f"{card.source}: [generation] has no option {name!r}; it takes {', '.join(OPTIONS)}.")
+        if type(value) is not int or not least <= value <= most:
             raise ModelFileError(
-                f"{card.source}: [generation] has {name} = {value!r}; {', '.join(OPTIONS)} are read, "
-                f"whole numbers, {name} from {least} to {most:,}."
+                f"{card.source}: [generation] {name} is {value!r}, expected a whole number from {least} to {most:,}."
             )
     return {**OPTIONS, **table}
 

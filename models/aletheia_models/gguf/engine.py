@@ -41,6 +41,11 @@ class Settings:
     instructed: bool = False
     exact: bool = False
 
+    @property
+    def writing(self) -> int:
+        """Sequences that are written to: with several threads, there is one that keeps a lone slot company."""
+        return max(self.slots, 1 + (self.threads > 1))
+
 
 @dataclass(slots=True)
 class _Slot:
@@ -159,7 +164,7 @@ class Engine:
         said = slot.request.instruction
         if not said:
             return 0
-        own = self.settings.slots
+        own = self.settings.writing
         if self.shared[0] != said:
             llama_cpp.llama_memory_seq_rm(self.memory, own, -1, -1)
             self.shared = (said, self.tokenize(self.frame[0] + said)[: self.settings.context - 1])
@@ -167,7 +172,9 @@ class Engine:
         pairs = zip(self.shared[1], slot.prompt[:-1], strict=False)  # the last token is read: its logits are wanted
         same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         llama_cpp.llama_memory_seq_cp(self.memory, own, place, -1, -1)
-        llama_cpp.llama_memory_seq_rm(self.memory, place, same, -1)
+        if not llama_cpp.llama_memory_seq_rm(self.memory, place, same, -1):  # a recurrent state has no beginning
+            llama_cpp.llama_memory_seq_rm(self.memory, place, -1, -1)
+            return 0
         return same
 
     def _append(self, tokens: Sequence[tuple[int, int, int]]) -> None:
@@ -177,9 +184,8 @@ class Engine:
         added to the next sequence, and taken away again.
         """
         if len(tokens) == 1 and self.settings.threads > 1:
-            end = llama_cpp.llama_memory_seq_pos_max(self.memory, 1) + 1  # it may hold the instruction
-            self._decode([*tokens, (tokens[0][0], end, 1)])
-            llama_cpp.llama_memory_seq_rm(self.memory, 1, end, -1)
+            self._decode([*tokens, (tokens[0][0], 0, 1)])
+            llama_cpp.llama_memory_seq_rm(self.memory, 1, -1, -1)
         else:
             self._decode(tokens)
 
@@ -257,7 +263,7 @@ class Engine:
 
 def _context(settings: Settings) -> Any:
     params = llama_cpp.llama_context_default_params()
-    sequences = max(settings.slots + settings.instructed, 1 + (settings.threads > 1))
+    sequences = settings.writing + settings.instructed
     params.n_ctx = sequences * settings.context
     params.n_seq_max = sequences
     params.n_batch = params.n_ubatch = max(settings.batch, sequences)

@@ -17,7 +17,7 @@ from aletheia_models.hf.loop import Schedule, options
 from aletheia_models.hf.training import mean_loss
 from aletheia_plugins import ModelFileError
 
-__all__ = ["Adapter", "Learner", "Recipe", "adapted"]
+__all__ = ["Adapter", "Learner", "Losses", "Recipe", "adapted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def adapted(model: Any, adapter: Adapter, recipe: Recipe, *, seed: int) -> Any:
         raise ModelFileError(f"[lora] does not fit this base: {' '.join(str(error).split())}") from error
 
 
-class _Losses(torch.nn.Module):
+class Losses(torch.nn.Module):
     """The mean loss per completion token of a batch. Only places with something to say reach the output layer."""
 
     def __init__(self, student: Any) -> None:
@@ -115,7 +115,7 @@ class Learner:
             lr=recipe.learning_rate,
             weight_decay=recipe.weight_decay,
         )
-        self.losses = self.accelerator.prepare(_Losses(student))
+        self.losses = self.accelerator.prepare(Losses(student))
 
     def named_parameters(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
         """What is trained."""
