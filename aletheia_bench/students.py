@@ -1,7 +1,9 @@
 """Trains the student that a card describes on a verified corpus. Knows corpora and contexts, not how a model learns."""
 
 import json
+import os
 import platform
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,11 +17,14 @@ from aletheia_bench.naming import renamer
 from aletheia_bench.progress import progress
 from aletheia_plugins import Backend, Card, Example, Task, Trainable, UsageError, generator
 
-__all__ = ["Course", "made_from", "train"]
+__all__ = ["RANK", "Course", "made_from", "train"]
 
 
 MAY_CHANGE = ("tokens", "checkpoint_seconds", "batch_size")
 """Options of a back-end that do not spoil what is half done."""
+RANK = int(os.environ.get("RANK", "0"))
+"""Which of the processes that learn together this is, as `accelerate launch` and torchrun say it."""
+READY = "ready.json"
 PAGE = 2_000_000
 """About as many characters of prompts are read, and then forgotten, together."""
 
@@ -91,15 +96,33 @@ def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
     if not plans:
         raise UsageError(f"{card.name}: no task has a level named {' or '.join(course.levels)}.")
     backend.check(card)
+    if RANK:
+        return _learn_along(card, backend, course, out)
     out.mkdir(parents=True, exist_ok=True)
     with alone(out / ".lock", UsageError(f"Another training is at work in {out}: wait for it, or use another folder.")):
         _go_on(card, course, out)
         pages = _Pages(card, course.tasks, [_corpus(plan, out / "corpus", course.workers) for plan in plans])
+        (out / "corpus" / READY).write_text(_ready(card, course), encoding="utf-8")
         with progress(f"training {card.name}") as show:
             figures = backend.fit(card, pages, out, seed=course.seed, workers=course.workers, progress=show)
         facts = {**made_from(card, course), "machine": _machine(), **figures}
         (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return replace(card, weights=out, sha256=None)
+
+
+def _learn_along(card: Card, backend: Trainable, course: Course, out: Path) -> Card:
+    """Train as one of several processes, of which the first one makes the corpora and writes what comes of it."""
+    ready = out / "corpus" / READY
+    while not (ready.exists() and ready.read_text(encoding="utf-8") == _ready(card, course)):
+        time.sleep(0.2)
+    pages = _Pages(card, course.tasks, [_path(plan, out / "corpus") for plan in course.plans(card.arm)])
+    backend.fit(card, pages, out, seed=course.seed, workers=course.workers, progress=lambda *_, **__: None)
+    return replace(card, weights=out, sha256=None)
+
+
+def _ready(card: Card, course: Course) -> str:
+    """Says that the corpora of a training are finished: they depend on nothing else."""
+    return json.dumps(made_from(card, course))
 
 
 def made_from(card: Card, course: Course) -> dict[str, Any]:
@@ -145,8 +168,12 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
             yield f"{name} {then!r}, not {wanted!r}"
 
 
+def _path(plan: corpus.Plan, folder: Path) -> Path:
+    return folder / f"{plan.task.name}-{plan.level}-{plan.arm}.jsonl"
+
+
 def _corpus(plan: corpus.Plan, folder: Path, workers: int) -> Path:
-    path = folder / f"{plan.task.name}-{plan.level}-{plan.arm}.jsonl"
+    path = _path(plan, folder)
     with progress(f"traces {plan.task.name} {plan.level}") as show:
         for done in corpus.build(plan, path, workers=workers):
             show(done, len(plan.indices()))

@@ -11,7 +11,7 @@ import click
 from aletheia_bench import cards, corpus, proof as proofs
 from aletheia_bench.cli.options import cores, names, spelling
 from aletheia_bench.progress import progress
-from aletheia_bench.students import Course, train as teach
+from aletheia_bench.students import RANK, Course, train as teach
 from aletheia_bench.text import parse
 from aletheia_plugins import Card, Exporter, Merging, Split, Task, UnknownNameError, UsageError, Verdict
 from aletheia_plugins.loading import Plugins
@@ -115,7 +115,8 @@ def train(
         count=count or card.count,
     )
     trained = student(plugins, card, out, seed=seed, workers=workers)
-    click.echo(f"{trained.weights}: SHA-256 {cards.digest(out)}")
+    if RANK == 0:
+        click.echo(f"{trained.weights}: SHA-256 {cards.digest(out)}")
 
 
 def export(plugins: Plugins, *, model: str, form: str, quant: str, overrides: Sequence[str], out: Path) -> None:

@@ -179,6 +179,22 @@ def train(plugins: Callable[[], "Plugins"], /, **options: Any) -> None:
 
 
 @main.command()
+@option("--model", required=True, help="A card's name or a card file.")
+@option("--task", "--tasks", "tasks", type=Names(), multiple=True, help="Task or tasks.  [default: the card's]")
+@option("--level", "--levels", "levels", type=Names(), multiple=True, help="Level or levels.  [default: the card's]")
+@option("--arm", default=None, help="What the student sees of each trace.  [default: the card's]")
+@option("-n", "--count", type=click.IntRange(1), default=None, help="Problems of each.  [default: the card's]")
+@OVERRIDES
+@SEED
+@click.pass_obj
+def plan(plugins: Callable[[], "Plugins"], /, **options: Any) -> None:
+    """Say what a training would take: parameters, memory, hours, and whether it fits this machine. Needs no weights."""
+    from aletheia_bench.cli import planning
+
+    planning.plan(plugins(), **options)
+
+
+@main.command()
 @option("--model", default=None, help="Also look at this model.")
 @option("--backend", default=None, help="The back-end that runs it.  [default: the card's]")
 @option("--against", default=None, help="A model that should read and write the same.")

@@ -14,6 +14,7 @@ __all__ = [
     "Exporter",
     "Merging",
     "Model",
+    "Planning",
     "Progress",
     "Split",
     "Task",
@@ -186,6 +187,18 @@ class Merging(Protocol):
 
     def merge(self, card: Card, folder: Path) -> None:
         """Write the base with the changes in it, in full precision, as a folder in Hugging Face's format."""
+        ...
+
+
+@runtime_checkable
+class Planning(Protocol):
+    """A back-end that can tell beforehand what a training would take."""
+
+    def plan(self, card: Card, sample: Sequence[tuple[float, Example]]) -> Mapping[str, str]:
+        """Rows of a table for people: parameters, tokens, memory, hours, and whether it fits.
+
+        `sample`: examples, and how many of the corpus each stands for. Raises MissingError if it cannot be told.
+        """
         ...
 
 

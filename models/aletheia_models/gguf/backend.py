@@ -54,7 +54,7 @@ class GGUF:
         if not (card.weights and card.weights.exists()):
             raise MissingError(
                 f"{card.name} has no GGUF file in {card.weights}: write one with 'aletheia-bench export "
-                f"--model {card.base or card.name} --quant q8_0 -o FILE' and run gguf:FILE."
+                f"--model {card.base or card.name} -o FILE' and run gguf:FILE."
             )
         file = _file(card.weights)
         header = read_header(file)

@@ -20,12 +20,14 @@ from aletheia_models.hf.batches import Batch, Place
 from aletheia_models.hf.checkpoint import resume, save
 from aletheia_plugins import ModelFileError, Progress
 
-__all__ = ["Learner", "Schedule", "options", "train"]
+__all__ = ["Learner", "Schedule", "keep_memory", "options", "return_memory", "train"]
 
 GIVEN: Mapping[Any, tuple[Any, str]] = {
     int: (int, "a whole number"), float: (int | float, "a number"), str: (str, "a text"), bool: (bool, "true or false"),
 }  # fmt: skip
 """What a card may give for an option of that type, and what that is called."""
+TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3
+"""Options of mallopt(3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +127,6 @@ def train(
     `stream` gives the batches from some place on, without end, each with the place behind it. Of several processes,
     each takes one of every step's batches; the first one writes checkpoints.
     """
-    keep_memory()
     optimizers = learner.optimizers()
     state = _Progress(**resume(checkpoint, learner, optimizers))
     saved = time.monotonic()
@@ -170,10 +171,19 @@ def _step(
 def keep_memory() -> None:
     """Ask glibc to keep freed memory: else it returns large blocks to the kernel at every step and faults them in anew.
 
-    See mallopt(3): M_TRIM_THRESHOLD -1, M_TOP_PAD -2, M_MMAP_THRESHOLD -3.
+    That is a third of a small student's time, and costs memory: what is freed leaves holes.
     """
+    _mallopt(dict.fromkeys((TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD), 1 << 30))
+
+
+def return_memory() -> None:
+    """Ask glibc to return freed blocks of a megabyte: a large model has more to compute than to fault in."""
+    _mallopt({MMAP_THRESHOLD: 1 << 20})
+
+
+def _mallopt(options: Mapping[int, int]) -> None:
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):
-            for option in (-1, -2, -3):
-                libc.mallopt(option, 1 << 30)
+            for option, value in options.items():
+                libc.mallopt(option, value)

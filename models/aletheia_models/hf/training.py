@@ -160,6 +160,7 @@ def train(
 ) -> dict[str, Any]:
     """Train `model` in place; see `loop.train`."""
     recipe.fits(model.config.num_hidden_layers)
+    loop.keep_memory()
     return loop.train(Learner(model, recipe, seed), stream, recipe, checkpoint=checkpoint, progress=progress)
 
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
-from aletheia_models.lora.bases import fingerprint, locate
+from aletheia_models.lora.bases import fingerprint, here, locate
 from aletheia_models.tables import check_tables, trained
 from aletheia_plugins import Card, Example, MissingError, Model, ModelFileError, Progress, UsageError
 
@@ -55,7 +55,7 @@ class LoRA:
         Recipe.of(card.settings.get("training", {}))
         Adapter.of(card.settings.get("lora", {}))
         _generation(card)
-        locate(card)
+        _base(card)
 
     def fit(
         self,
@@ -70,13 +70,14 @@ class LoRA:
         _require()
         from aletheia_models.hf.batches import stream
         from aletheia_models.hf.loading import load_model, load_tokenizer
-        from aletheia_models.hf.loop import train
+        from aletheia_models.hf.loop import return_memory, train
         from aletheia_models.hf.student import parameters
         from aletheia_models.lora.training import Adapter, Learner, Recipe, adapted
 
         recipe = Recipe.of(card.settings.get("training", {}))
         adapter = Adapter.of(card.settings.get("lora", {}))
-        base = locate(card)
+        base = _base(card)
+        return_memory()
         tokenizer = load_tokenizer(base)
         model = load_model(base, dtype=_dtype(), **_quantized(adapter.bits))
         student = adapted(model, adapter, recipe, seed=seed)
@@ -94,6 +95,7 @@ class LoRA:
             tokenizer.save_pretrained(out)
             told = {"base": card.base, "sha256": fingerprint(base)}
             (out / BASE).write_text(json.dumps(told) + "\n", encoding="utf-8")
+        learner.close()
         trainable = sum(p.numel() for _, p in learner.named_parameters())
         return {"parameters": parameters(student), "trainable": trainable, "processes": learner.world, **figures}
 
@@ -109,6 +111,41 @@ class LoRA:
         merged.save_pretrained(folder)
         assert card.weights
         load_tokenizer(card.weights).save_pretrained(folder)
+
+    def plan(self, card: Card, sample: Sequence[tuple[float, Example]]) -> Mapping[str, str]:
+        """See `Planning`. The card's [architecture] will do where the base is not on this machine."""
+        _require()
+        from transformers import AutoConfig
+
+        from aletheia_models.hf.loading import load_tokenizer
+        from aletheia_models.lora import planning
+        from aletheia_models.lora.training import Adapter, Recipe
+
+        check_tables(card, "lora")
+        recipe = Recipe.of(card.settings.get("training", {}))
+        adapter = Adapter.of(card.settings.get("lora", {}))
+        architecture, count, frame = card.settings.get("architecture"), planning.estimate, ("", "")
+        base = here(card)
+        if base and base.is_dir():
+            architecture = AutoConfig.from_pretrained(base)
+        if base:
+            tokenizer = load_tokenizer(base)
+            frame = _frame(card, tokenizer)
+
+            def count(text: str) -> int:
+                return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+        if not architecture:
+            raise MissingError(f"{card.name} has no [architecture], and its base {card.base} is not on this machine.")
+        lengths = []
+        for share, example in sample:
+            said = count(example.completion) + 1
+            lengths.append((share, count(example.prompt.join(frame)) + said, said))
+        size = _generation(card)["batch_size"]
+        return {
+            "base": f"{card.base}, {base or 'not on this machine: tokens are estimates'}",
+            **planning.plan(architecture, adapter, recipe, lengths, batch_size=size),
+        }
 
 
 class _Framed(Sequence[list[Example]]):
@@ -137,6 +174,16 @@ def _frame(card: Card, tokenizer: Any) -> tuple[str, str]:
     return chat_frame(tokenizer) if card.chat else ("", "")
 
 
+def _base(card: Card) -> Path:
+    """See `locate`; how large it is, is told from the card's [architecture]."""
+    size, architecture = "", card.settings.get("architecture")
+    if architecture and not here(card):
+        from aletheia_models.lora.planning import blank
+
+        size = f" ({2 * sum(p.numel() for p in blank(architecture).parameters()) / 1e9:.1f} GB)"
+    return locate(card, size=size)
+
+
 def _student(card: Card, **options: Any) -> Any:
     """The base with the card's adapter, or what all weights of were trained."""
     from aletheia_models.hf.loading import load_model
@@ -150,7 +197,7 @@ def _student(card: Card, **options: Any) -> Any:
         return load_model(card.weights, **options).to(_device())
     from peft import PeftModel
 
-    told, base = _told(card.weights), locate(card)
+    told, base = _told(card.weights), _base(card)
     if (found := fingerprint(base)) != told["sha256"]:
         raise ModelFileError(
             f"{card.weights} is an adapter of {told['base']} (SHA-256 {told['sha256']}), and {base} is another model "

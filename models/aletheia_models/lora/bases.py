@@ -13,34 +13,49 @@ PATTERNS = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]
 """What a model of safetensors consists of; weights in other formats are not fetched."""
 
 
-def locate(card: Card, *, size: str = "") -> Path:
-    """The base's folder or GGUF file: a path, seen from here or from the card; else in the cache; else from the hub.
-
-    `size` is told to whom it is missing. Raises MissingError.
-    """
-    if not card.base:
-        raise ModelFileError(f"{card.source}: {card.name} names no base: give base = 'PATH-OR-ID', or -M base=PATH.")
-    places = [Path(card.base), card.source.parent / card.base]
-    for place in places:
+def here(card: Card) -> Path | None:
+    """The base's folder or GGUF file, if it is on this machine: a path, from here or from the card; or in the cache."""
+    for place in _places(card):
         if place.exists():
             return place
     if not HUB_ID.fullmatch(card.base):
-        raise MissingError(
-            f"{card.name} needs its base {card.base}, and there is no {' and no '.join(map(str, places))}."
-        )
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+        return None
+    try:
+        return _snapshot(card.base, local=True)
+    except (OSError, ValueError):
+        return None
 
-    for local in (True, False):
-        try:
-            return Path(snapshot_download(card.base, allow_patterns=PATTERNS, local_files_only=local))
-        except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
-            cause = error
-    raise MissingError(
-        f"{card.name} needs its base {card.base}{size}: it is not in {places[0]}, nor in {places[1]}, nor in the cache "
-        f"{constants.HF_HUB_CACHE}, and cannot be fetched ({type(cause).__name__}). "
-        f"Get it with 'hf download {card.base}', or name a copy with -M base=PATH."
-    )
+
+def locate(card: Card, *, size: str = "") -> Path:
+    """The same, or what the hub has of it. `size` is told to whom it is missing. Raises MissingError."""
+    if not card.base:
+        raise ModelFileError(f"{card.source}: {card.name} names no base: give base = 'PATH-OR-ID', or -M base=PATH.")
+    if found := here(card):
+        return found
+    if not HUB_ID.fullmatch(card.base):
+        places = " and no ".join(map(str, _places(card)))
+        raise MissingError(f"{card.name} needs its base {card.base}{size}, and there is no {places}.")
+    from huggingface_hub import constants
+
+    try:
+        return _snapshot(card.base, local=False)
+    except (OSError, ValueError) as error:
+        raise MissingError(
+            f"{card.name} needs its base {card.base}{size}: there is no such folder here, it is not in the cache "
+            f"{constants.HF_HUB_CACHE}, and it cannot be fetched ({type(error).__name__}). "
+            f"Get it with 'hf download {card.base}', or name a copy with -M base=PATH."
+        ) from error
+
+
+def _places(card: Card) -> list[Path]:
+    return [Path(card.base), card.source.parent / card.base] if card.base else []
+
+
+def _snapshot(name: str, *, local: bool) -> Path:
+    """Raises OSError or ValueError, which all errors of the hub are."""
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(name, allow_patterns=PATTERNS, local_files_only=local))
 
 
 def fingerprint(base: Path) -> str:

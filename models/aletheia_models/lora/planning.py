@@ -1,15 +1,17 @@
 """What a training would take, found out without weights: on PyTorch's meta device, tensors are shapes alone."""
 
 import os
+import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakSet, finalize
 
 import psutil
 import torch
-from torch.autograd.graph import saved_tensors_hooks
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -17,12 +19,18 @@ from aletheia_models.hf.batches import EVEN, up
 from aletheia_models.lora.training import Adapter, Losses, Recipe, adapted
 from aletheia_plugins import ModelFileError
 
-__all__ = ["GPU", "Needs", "blank", "memory", "needs", "speed"]
+__all__ = ["Needs", "blank", "estimate", "memory", "needs", "plan"]
 
 NF4 = 0.5 + 0.127 / 8
 """Bytes of a number in 4 bits with doubly quantized constants (arXiv 2305.14314, section 3)."""
-GPU = ("an 80 GB GPU", 80e9, 0.4 * 312e12)
-"""Its memory in bytes, and operations a second: an A100's peak in bfloat16, of which a training reaches about 40 %."""
+REACHED = 0.4
+"""The share of a machine's fastest products that a training reaches, about."""
+A100 = (80e9, 312e12)
+"""Bytes of memory, and operations a second in bfloat16, of NVIDIA's A100 80GB."""
+Q4_K_M = 4.85 / 8
+"""Bytes of a number in llama.cpp's q4_k_m, about."""
+PIECES = re.compile(r"[A-Za-z]+|\d|[^\w\s]+|\n")
+"""What a tokenizer of a pretrained model spends a token on, about: digits one by one."""
 PRECISIONS = {torch.float32: ("f32",), torch.bfloat16: ("bf16", "nf4")}
 """In what is computed, and in what the base may be held then."""
 
@@ -59,17 +67,19 @@ def needs(
     `batch_size`: requests that are written side by side, each in a context of recipe.length tokens.
     """
     plain = replace(adapter, bits=16)
-    training, inference, operations = {}, {}, 0.0
+    training: dict[str, float] = {}
+    inference: dict[str, float] = {}
     for dtype, names in PRECISIONS.items():
         student = adapted(blank(architecture, dtype), plain, recipe, seed=0)
         losses = Losses(student).train()
         trained = [p for p in student.parameters() if p.requires_grad]
-        states = sum(3 * p.numel() * p.element_size() for p in trained)  # gradients, and two moments
-        kept, operations = _step(losses, recipe, length, targets)
+        states = sum(2 * p.numel() * p.element_size() for p in trained)  # the optimizer's moments
+        kept = _peak(losses, _batch(recipe, length, targets))
         for name in names:
             held = _weights(losses.model, name)
             training[name] = held + states + kept
             inference[name] = held + batch_size * recipe.length * _cache(losses.model.config, dtype)
+    operations = _operations(losses, _batch(recipe, length, targets))
     everything = sum(p.numel() for p in student.parameters())
     return Needs(everything, sum(p.numel() for p in trained), training, inference, operations)
 
@@ -88,37 +98,54 @@ def _weights(model: Any, precision: str) -> float:
     return total
 
 
-def _step(losses: Losses, recipe: Recipe, length: int, targets: float) -> tuple[float, float]:
-    """Bytes that one update keeps besides weights and optimizer, and operations for each token."""
+def _batch(recipe: Recipe, length: int, targets: float) -> list[torch.Tensor]:
+    """The tables of a batch, without what is in them."""
     columns = up(min(length, recipe.length), EVEN)
     rows = max(1, recipe.tokens_per_batch // columns)
     said = max(1, round(rows * columns * targets))
     with torch.device("meta"):
         shape = (rows, columns)
-        tables = [torch.zeros(size, dtype=torch.long) for size in (shape, shape, shape, (said,), (said, 1))]
-    with FlopCounterMode(display=False) as counter, _saved(losses) as kept:
+        return [torch.zeros(size, dtype=torch.long) for size in (shape, shape, shape, (said,), (said, 1))]
+
+
+def _operations(losses: Losses, tables: list[torch.Tensor]) -> float:
+    """Operations of an update, for each token."""
+    with FlopCounterMode(display=False) as counter:
         losses(tables).backward()
-    words = losses.model.config.vocab_size
-    logits = 2 * said * words * 4  # what flows back through the output layer, in f32
-    return sum(kept.values()) + logits, counter.get_total_flops() / (rows * columns)
+    losses.zero_grad(set_to_none=True)
+    return float(counter.get_total_flops()) / tables[0].numel()
 
 
-@contextmanager
-def _saved(losses: Losses) -> Iterator[dict[int, int]]:
-    """The bytes of each tensor that is kept for the way back, but for parameters."""
-    kept: dict[int, int] = {}
-    alive: list[Any] = []  # else the address of one that is gone could be another's
+def _peak(losses: Losses, tables: list[torch.Tensor]) -> float:
+    """The most bytes that an update holds besides weights and moments."""
+    with _Peak(losses) as held:
+        losses(tables).backward()
+    losses.zero_grad(set_to_none=True)
+    return float(held.peak)
 
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
+
+class _Peak(TorchDispatchMode):
+    """Counts the bytes of all tensors that come to be while it is entered, for as long as they last."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now, self.peak = 0, 0
+        self.known: WeakSet[Any] = WeakSet(parameter.untyped_storage() for parameter in module.parameters())
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return tree_map_only(torch.Tensor, self._see, func(*args, **(kwargs or {})))
+
+    def _see(self, tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        if storage._cdata not in own:
-            alive.append(storage)
-            kept[storage._cdata] = storage.nbytes()
+        if storage not in self.known:
+            self.known.add(storage)
+            self._change(storage.nbytes())
+            finalize(storage, self._change, -storage.nbytes())
         return tensor
 
-    own = {p.untyped_storage()._cdata for p in losses.parameters()}
-    with saved_tensors_hooks(pack, lambda tensor: tensor):
-        yield kept
+    def _change(self, size: int) -> None:
+        self.now += size
+        self.peak = max(self.peak, self.now)
 
 
 def _cache(config: Any, dtype: torch.dtype) -> float:
@@ -128,15 +155,74 @@ def _cache(config: Any, dtype: torch.dtype) -> float:
     return float(2 * config.num_hidden_layers * heads * width * dtype.itemsize)
 
 
-def speed() -> float:
-    """Operations a second of this machine in f32, measured for half a second."""
-    one = torch.randn(1024, 1024)
-    one @ one
+def estimate(text: str) -> int:
+    """Tokens of a text, where there is no tokenizer to ask."""
+    return len(PIECES.findall(text))
+
+
+def plan(
+    architecture: Any, adapter: Adapter, recipe: Recipe, lengths: Sequence[tuple[float, int, int]], *, batch_size: int
+) -> Mapping[str, str]:
+    """What to know before a training, for people. `lengths`: of some examples, how many of the corpus each stands
+    for, its tokens, and those of its completion.
+    """
+    examples = sum(share for share, _, _ in lengths)
+    tokens = sum(share * length for share, length, _ in lengths)
+    learnt = sum(share * said for share, _, said in lengths) / tokens
+    longest = max(length for _, length, _ in lengths)
+    found = needs(architecture, adapter, recipe, length=longest, targets=learnt, batch_size=batch_size)
+    work = found.operations * recipe.tokens
+    rows = {
+        "parameters": f"{found.parameters:,}, of which {found.trainable:,} are trained",
+        "examples": f"{examples:,.0f} of {tokens / examples:.0f} tokens, {longest} at most; {learnt:.0%} learnt",
+        "an epoch": f"{tokens:,.0f} tokens",
+        "training": f"{recipe.tokens:,} tokens, {recipe.tokens / tokens:.1f} epochs; {work:.2g} operations",
+        "memory to train": _sizes(found.training),
+        "memory to run": f"{_sizes(found.inference)}, {batch_size} side by side",
+        "this machine": _verdict(found, work, *_machine()),
+        "an 80 GB GPU": _verdict(found, work, *A100, ("bf16", "nf4")),
+    }
+    if longest > recipe.length:
+        rows["too long"] = f"an example has {longest} tokens, and [training] length is {recipe.length}: raise it"
+    return rows
+
+
+def _sizes(sizes: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {size / 1e9:.1f} GB" for name, size in sizes.items())
+
+
+def _verdict(found: Needs, work: float, room: float, peak: float, precisions: Sequence[str]) -> str:
+    """What fits into so many bytes, and how long it takes at so many operations a second."""
+    told = f"{room / 1e9:.0f} GB, {peak / 1e9:,.0f} GFLOP/s: "
+    fits = [name for name in precisions if found.training[name] < room]
+    if fits:
+        told += f"training fits ({', '.join(fits)}), {work / (REACHED * peak) / 3600:.2g} hours"
+    else:
+        told += "training does not fit"
+    runs = [name for name in precisions if found.inference[name] < room]
+    small = found.parameters * Q4_K_M
+    if runs:
+        return f"{told}; evaluation fits ({', '.join(runs)})"
+    return told + (f"; evaluation fits as GGUF ({small / 1e9:.1f} GB in q4_k_m)" if small < room else "; nothing fits")
+
+
+def _machine() -> tuple[float, float, Sequence[str]]:
+    """Free bytes of the GPU, or those that this process may have; operations a second, measured; and precisions."""
+    if torch.cuda.is_available():
+        return float(torch.cuda.mem_get_info()[0]), _speed(torch.bfloat16, "cuda", 8192), ("bf16", "nf4")
+    total, held = memory()
+    return total - held, _speed(torch.float32, "cpu", 1024), ("f32",)
+
+
+def _speed(dtype: torch.dtype, device: str, size: int) -> float:
+    """Operations a second in products of square matrices, for half a second."""
+    one = torch.randn(size, size, device=device, dtype=dtype)
+    float((one @ one)[0, 0])
     began, done = time.perf_counter(), 0
-    while time.perf_counter() - began < 0.5:
-        one @ one
+    while (seconds := time.perf_counter() - began) < 0.5:
+        float((one @ one)[0, 0])  # waits for it
         done += 1
-    return 2 * 1024.0**3 * done / (time.perf_counter() - began)
+    return 2.0 * size**3 * done / seconds
 
 
 def memory() -> tuple[float, float]:

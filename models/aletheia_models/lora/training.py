@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedType
 from peft import LoraConfig, TaskType, get_peft_model, prepare_model_for_kbit_training
 
 from aletheia_models.hf.batches import NONE, Batch
 from aletheia_models.hf.loop import Schedule, options
 from aletheia_models.hf.training import mean_loss
-from aletheia_plugins import ModelFileError
+from aletheia_plugins import ModelFileError, UsageError
 
 __all__ = ["Adapter", "Learner", "Losses", "Recipe", "adapted"]
 
@@ -108,6 +108,14 @@ class Learner:
 
     def __init__(self, student: Any, recipe: Recipe) -> None:
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
+        if self.accelerator.distributed_type not in (
+            DistributedType.NO,
+            DistributedType.MULTI_CPU,
+            DistributedType.MULTI_GPU,
+        ):
+            raise UsageError(
+                f"lora learns on one or several GPUs, or CPUs, not with {self.accelerator.distributed_type}."
+            )
         self.rank, self.world = self.accelerator.process_index, self.accelerator.num_processes
         self.student = student
         self.optimizer = torch.optim.AdamW(
@@ -116,6 +124,11 @@ class Learner:
             weight_decay=recipe.weight_decay,
         )
         self.losses = self.accelerator.prepare(Losses(student))
+
+    def close(self) -> None:
+        """Wait for the other processes, and part with them."""
+        self.accelerator.wait_for_everyone()
+        self.accelerator.end_training()
 
     def named_parameters(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
         """What is trained."""

@@ -1,0 +1,60 @@
+"""What `plan` does with its options."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import click
+from tabulate import tabulate
+
+from aletheia_bench import cards, corpus
+from aletheia_bench.cli.building import course_of
+from aletheia_bench.cli.options import names
+from aletheia_bench.contexts import examples
+from aletheia_bench.students import Course
+from aletheia_plugins import Card, Example, Planning, UsageError
+from aletheia_plugins.loading import Plugins
+
+__all__ = ["plan"]
+
+SAMPLE = 40
+"""Problems of each task and level whose examples are looked at."""
+
+
+def plan(
+    plugins: Plugins,
+    *,
+    model: str,
+    tasks: Sequence[tuple[str, ...]],
+    levels: Sequence[tuple[str, ...]],
+    arm: str | None,
+    count: int | None,
+    overrides: Sequence[str],
+    seed: int,
+) -> None:
+    card = cards.override(cards.find(plugins, model), overrides)
+    card = replace(
+        card,
+        arm=arm or card.arm,
+        tasks=names(tasks) or card.tasks,
+        levels=names(levels) or card.levels,
+        count=count or card.count,
+    )
+    backend = plugins.backend(card.backend)
+    if not isinstance(backend, Planning):
+        raise UsageError(f"The back-end {card.backend!r} of {card.name} makes no plans; lora does.")
+    course = course_of(plugins, card, seed=seed)
+    rows = {
+        "problems": f"{sum(found.count for found in course.plans(card.arm)):,} {card.arm}, {card.context}",
+        **backend.plan(card, list(_sample(card, course))),
+    }
+    click.echo(tabulate(rows.items(), tablefmt="plain"))
+
+
+def _sample(card: Card, course: Course) -> Iterator[tuple[float, Example]]:
+    """Some examples of each corpus, and how many each stands for."""
+    for found in course.plans(card.arm):
+        indices = range(min(SAMPLE, found.count))
+        for index in indices:
+            if record := corpus.make(found, index):
+                for example in examples(card.context, record["prompt"], record["completion"]):
+                    yield found.count / len(indices), example
