@@ -62,7 +62,7 @@ def different(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 
 
 def _tokens(value: Any) -> Any:
-    return value.tokens if isinstance(value, Completion) else value
+    return (value.tokens, value.text) if isinstance(value, Completion) else value
 
 
 def _failed(*values: Any) -> bool:

@@ -39,7 +39,9 @@ def closure(wanted: list[Requirement]) -> dict[str, str]:
 def main() -> None:
     data = tomllib.loads(PROJECT.read_text(encoding="utf-8"))
     extras = data["project"]["optional-dependencies"]
-    lines = [*data["project"]["dependencies"], *extras["hf"], *extras["gguf"], *extras["report"]]
+    own = data["project"]["name"]  # an extra may be made of others
+    lines = [line for lines in extras.values() for line in lines if not line.startswith(own)]
+    lines += data["project"]["dependencies"]
     pins = closure([Requirement(line) for line in lines + data["dependency-groups"]["dev"] + INSTALLERS])
     print(
         "# Written by tools/pins.py: what `make run` and `make test` install. torch without +cpu, so any build will do."

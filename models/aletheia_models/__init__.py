@@ -6,12 +6,13 @@ from pathlib import Path
 from aletheia_models.gguf import GGUF
 from aletheia_models.hf import HF
 from aletheia_models.lora import LoRA
+from aletheia_models.openai import OpenAI
 from aletheia_plugins import Backend, hookimpl
 
 
 @hookimpl
 def aletheia_backends() -> Sequence[type[Backend]]:
-    return [GGUF, HF, LoRA]
+    return [GGUF, HF, LoRA, OpenAI]
 
 
 @hookimpl

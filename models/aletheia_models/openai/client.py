@@ -1,0 +1,127 @@
+"""Asks an endpoint for completions, many at a time. Knows requests and OpenAI's protocol, no cards."""
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import openai
+
+from aletheia_models.openai.backend import Endpoint
+from aletheia_plugins import Completion, MissingError, Request, UsageError
+
+__all__ = ["EndpointModel"]
+
+UNKNOWN = -1
+"""A token of which only the number is told."""
+FINISHES = {"stop": "stop", "length": "length"}
+HELLO = 10.0
+"""Seconds in which an endpoint has to answer at all."""
+FATAL = (openai.AuthenticationError, openai.PermissionDeniedError)
+
+
+class EndpointModel:
+    """A model behind an endpoint. Raises MissingError if nothing answers there, UsageError if it refuses the key."""
+
+    def __init__(self, endpoint: Endpoint, key: str, *, chat: bool) -> None:
+        self.endpoint, self.chat, self.key = endpoint, chat, key
+        self.client = openai.OpenAI(
+            base_url=endpoint.url, api_key=key or "none", max_retries=endpoint.retries, timeout=endpoint.timeout
+        )
+        self.pool = ThreadPoolExecutor(endpoint.concurrency)
+        self.asked: set[Future[Completion]] = set()
+        self._greet()
+
+    def submit(self, request: Request) -> None:
+        self.asked.add(self.pool.submit(self._complete, request))
+
+    def poll(self) -> Sequence[Completion]:
+        done, self.asked = wait(self.asked, return_when=FIRST_COMPLETED) if self.asked else (set(), set())
+        return [future.result() for future in done]
+
+    def facts(self) -> Mapping[str, str | int | float]:
+        return {
+            "openai": openai.__version__,
+            "endpoint": self.endpoint.url,
+            "batch_size": self.endpoint.concurrency,
+        }
+
+    def close(self) -> None:
+        self.pool.shutdown(cancel_futures=True)
+        self.client.close()
+
+    def _greet(self) -> None:
+        """Whether anyone is there, and lets us in; that it lists no models is no fault."""
+        url = self.endpoint.url
+        try:
+            self.client.with_options(max_retries=1, timeout=HELLO).models.list()
+        except openai.APIConnectionError as error:
+            self.close()
+            raise MissingError(f"Nothing answers at {url} ({_cause(error)}): start it, or mend the URL.") from None
+        except FATAL as error:
+            self.close()
+            raise UsageError(f"{url} refuses the key in ${self.endpoint.key} ({error.status_code}): set it.") from None
+        except (openai.OpenAIError, ValueError):
+            pass
+
+    def _complete(self, request: Request) -> Completion:
+        """Tries again what the client does not: an answer that is none."""
+        began = time.monotonic()
+        limit = min(self.endpoint.timeout, request.seconds)
+        client = self.client.with_options(timeout=limit)
+        error = ""
+        for trial in range(self.endpoint.retries + 1):
+            if trial:
+                time.sleep(min(0.5 * 2 ** (trial - 1), 8.0))
+            try:
+                return self._read(request, self._ask(client, request), began)
+            except openai.APITimeoutError:
+                return _failed(request, "timeout", f"no answer in {limit:g} s", began)
+            except openai.OpenAIError as refused:
+                return _failed(request, "error", self._hidden(_cause(refused)), began)
+            except (ValueError, LookupError, AttributeError, TypeError) as garbage:
+                error = f"the endpoint's answer is no completion ({type(garbage).__name__})"
+        return _failed(request, "error", error, began)
+
+    def _ask(self, client: openai.OpenAI, request: Request) -> Any:
+        text = request.instruction + request.prompt
+        options: dict[str, Any] = {
+            "model": self.endpoint.model,
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "seed": request.seed % 2**31,
+        }
+        if request.stop:
+            options["stop"] = list(request.stop)
+        if self.chat:
+            return client.chat.completions.create(messages=[{"role": "user", "content": text}], **options)
+        return client.completions.create(prompt=text, **options)
+
+    def _read(self, request: Request, answer: Any, began: float) -> Completion:
+        """Raises ValueError, LookupError, AttributeError or TypeError for what is no completion."""
+        choice = answer.choices[0]
+        text = choice.message.content or "" if self.chat else choice.text
+        if not isinstance(text, str):
+            raise TypeError(text)
+        finish = FINISHES.get(choice.finish_reason)
+        usage = answer.usage
+        read = usage.prompt_tokens if usage else 0
+        written = usage.completion_tokens if usage else len(text.split())
+        busy = min(self.endpoint.concurrency, max(1, len(self.asked)))
+        seconds = (time.monotonic() - began) / busy
+        if finish is None:
+            return _failed(request, "error", f"it ended because of {choice.finish_reason!r}", began)
+        return Completion(request.id, text, (UNKNOWN,) * int(written), int(read), finish, seconds)  # type: ignore[arg-type]
+
+    def _hidden(self, text: str) -> str:
+        """The text without the key, which an endpoint may repeat."""
+        return text.replace(self.key, "***") if self.key else text
+
+
+def _failed(request: Request, finish: Any, error: str, began: float) -> Completion:
+    return Completion(request.id, "", (), 0, finish, time.monotonic() - began, error)
+
+
+def _cause(error: openai.OpenAIError) -> str:
+    cause = error.__cause__ if isinstance(error, openai.APIConnectionError) and error.__cause__ else error
+    return " ".join(f"{type(cause).__name__}: {cause}".split())[:300]
