@@ -22,8 +22,8 @@ def imported(sources) -> set[str]:
 def declared(root) -> set[str]:
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    lines = project["dependencies"] + [line for name in ("hf", "gguf", "report") for line in extras[name]]
-    return {canonicalize_name(Requirement(line).name) for line in lines}
+    lines = project["dependencies"] + [line for extra in extras.values() for line in extra]
+    return {canonicalize_name(Requirement(line).name) for line in lines} - {project["name"]}
 
 
 def test_what_is_imported_is_declared(imported, declared):

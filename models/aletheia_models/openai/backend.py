@@ -1,33 +1,14 @@
-"""The `openai` back-end: opens cards that name an endpoint. Knows their options; client.py, how to ask."""
+"""The `openai` back-end: opens cards that name an endpoint."""
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
-from aletheia_plugins import Card, MissingError, Model, ModelFileError, UsageError
+from aletheia_models.openai.endpoint import HOME, Endpoint
+from aletheia_plugins import Card, MissingError, Model, ModelFileError
 
-__all__ = ["Endpoint", "OpenAI"]
-
-HOME = "https://api.openai.com/v1"
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A card's [endpoint] table."""
-
-    model: str
-    url: str = HOME
-    key: str = "OPENAI_API_KEY"
-    """The environment variable that holds the key."""
-    concurrency: int = 16
-    """Requests that are asked at the same time."""
-    retries: int = 8
-    """Further tries of a request, with pauses that double, from half a second to eight."""
-    timeout: float = 120.0
-    """Seconds until an answer must have come."""
+__all__ = ["OpenAI"]
 
 
 class OpenAI:
@@ -45,31 +26,7 @@ class OpenAI:
             raise MissingError("openai needs openai: pip install 'aletheia-bench[openai]'")
         if unknown := card.settings.keys() - {"endpoint"}:
             raise ModelFileError(f"{card.source}: unknown table [{min(unknown)}]; known: endpoint.")
-        endpoint = _endpoint(card)
+        endpoint = Endpoint.of(card)
         from aletheia_models.openai.client import EndpointModel
 
         return EndpointModel(endpoint, os.environ.get(endpoint.key, ""), chat=card.chat)
-
-
-def _endpoint(card: Card) -> Endpoint:
-    table: Mapping[str, Any] = card.settings.get("endpoint", {})
-    known: dict[str, Any] = {field.name: field.type for field in fields(Endpoint)}
-    if unknown := table.keys() - known:
-        raise ModelFileError(f"{card.source}: [endpoint] has no option {min(unknown)!r}; it takes {', '.join(known)}.")
-    for name, value in table.items():
-        kind: Any = int | float if known[name] is float else known[name]
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise ModelFileError(f"{card.source}: [endpoint] {name} is {value!r}, expected {known[name].__name__}.")
-        if not isinstance(value, str) and value < (0 if name == "retries" else 1):
-            raise ModelFileError(f"{card.source}: [endpoint] {name} is {value}, expected a positive number.")
-    if not table.get("model"):
-        raise ModelFileError(f"{card.source}: [endpoint] needs model, what the endpoint calls it: openai:NAME@URL.")
-    endpoint = Endpoint(**table)
-    parts = urlsplit(endpoint.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{endpoint.url} is no address of an endpoint: expected such as http://localhost:8080/v1.")
-    if parts.username or parts.password or parts.query:
-        raise UsageError(
-            f"The address of {parts.hostname} has a key in it, which a report would show: set ${endpoint.key}."
-        )
-    return endpoint

@@ -7,7 +7,7 @@ from typing import Any
 
 import openai
 
-from aletheia_models.openai.backend import Endpoint
+from aletheia_models.openai.endpoint import Endpoint
 from aletheia_plugins import Completion, MissingError, Request, UsageError
 
 __all__ = ["EndpointModel"]
