@@ -1,8 +1,10 @@
 """Adapters: what they learn, what they belong to, and that they write the same on a base, merged and exported."""
 
 import json
+import sys
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -200,7 +202,7 @@ def test_a_base_that_is_not_on_this_machine_is_said_with_its_way_out(trained, mo
     with pytest.raises(MissingError) as caught:
         LoRA().open(replace(trained, base="nobody/nothing-7B"))
     message = str(caught.value)
-    assert message.startswith("pupil needs its base nobody/nothing-7B: it is not in nobody/nothing-7B, nor in ")
+    assert message.startswith("pupil needs its base nobody/nothing-7B: there is no such folder here, it is not in the cache ")
     assert message.endswith("Get it with 'hf download nobody/nothing-7B', or name a copy with -M base=PATH.")
 
 
@@ -267,3 +269,18 @@ def test_layers_that_the_base_does_not_have_are_said(card, toy, tmp_path):
 def test_four_bits_need_a_gpu(card, toy, tmp_path):
     with pytest.raises(UsageError, match=r"\[lora\] bits = 4 needs a CUDA GPU, and there is none"):
         fit(with_options(card, lora={"bits": 4}), toy, tmp_path / "adapter")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+def test_a_step_that_does_not_fit_into_memory_says_what_to_change(card, toy, tmp_path):
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    many = with_options(card, training={"tokens_per_batch": 400_000})
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (300 << 20), limits[1]))
+        with pytest.raises(ModelFileError, match=r"A step does not fit into memory: lower tokens_per_batch, or set "):
+            fit(many, toy * 3_000, tmp_path / "adapter")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)

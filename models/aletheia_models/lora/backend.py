@@ -68,6 +68,8 @@ class LoRA:
         progress: Progress,
     ) -> Mapping[str, Any]:
         _require()
+        import torch
+
         from aletheia_models.hf.batches import stream
         from aletheia_models.hf.loading import load_model, load_tokenizer
         from aletheia_models.hf.loop import return_memory, train
@@ -79,7 +81,8 @@ class LoRA:
         base = _base(card)
         return_memory()
         tokenizer = load_tokenizer(base)
-        model = load_model(base, dtype=_dtype(), **_quantized(adapter.bits))
+        dtype = _dtype() if adapter.rank else torch.float32  # small steps are lost in bfloat16
+        model = load_model(base, dtype=dtype, **_quantized(adapter.bits))
         student = adapted(model, adapter, recipe, seed=seed)
         learner = Learner(student, recipe)
         read = partial(

@@ -143,9 +143,17 @@ class Learner:
         asked = (batch.ids, batch.parts, batch.places, batch.targets.at, batch.targets.words)
         tables = [torch.from_numpy(table).long().to(self.accelerator.device) for table in asked]
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(
-            self.accelerator.device.type, torch.bfloat16, enabled=self.accelerator.device.type == "cuda"
-        ):
-            loss = self.losses(tables)
-        self.accelerator.backward(loss)
+        try:
+            with torch.autocast(
+                self.accelerator.device.type, torch.bfloat16, enabled=self.accelerator.device.type == "cuda"
+            ):
+                loss = self.losses(tables)
+            self.accelerator.backward(loss)
+        except RuntimeError as error:  # torch.OutOfMemoryError is one
+            if "memory" not in str(error):
+                raise
+            raise ModelFileError(
+                "A step does not fit into memory: lower tokens_per_batch, or set gradient_checkpointing = true, in the "
+                "card's [training]; or set bits = 4 in its [lora], on a GPU. 'aletheia-bench plan' says what it takes."
+            ) from error
         return loss.detach(), loss.detach()
