@@ -202,7 +202,9 @@ def test_a_base_that_is_not_on_this_machine_is_said_with_its_way_out(trained, mo
     with pytest.raises(MissingError) as caught:
         LoRA().open(replace(trained, base="nobody/nothing-7B"))
     message = str(caught.value)
-    assert message.startswith("pupil needs its base nobody/nothing-7B: there is no such folder here, it is not in the cache ")
+    assert message.startswith(
+        "pupil needs its base nobody/nothing-7B: there is no such folder here, it is not in the cache "
+    )
     assert message.endswith("Get it with 'hf download nobody/nothing-7B', or name a copy with -M base=PATH.")
 
 
@@ -284,3 +286,37 @@ def test_a_step_that_does_not_fit_into_memory_says_what_to_change(card, toy, tmp
             fit(many, toy * 3_000, tmp_path / "adapter")
     finally:
         resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+SEVEN = {"num_attention_heads": 28, "num_key_value_heads": 4, "tie_word_embeddings": False}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"hidden_size": 448, "intermediate_size": 1184, "num_hidden_layers": 2},
+        pytest.param(
+            {"hidden_size": 3584, "intermediate_size": 18_944, "num_hidden_layers": 1}, marks=pytest.mark.heavy
+        ),
+    ],
+)
+@pytest.mark.parametrize("quant", ["f32", "q4_k_m"])
+def test_the_architecture_of_the_seven_billion_goes_all_the_way(card, toy, tokenizer, tmp_path, shape, quant):
+    """Qwen2 as in Qwen2.5-7B, with random weights and fewer layers: trained, merged, exported, quantized, evaluated."""
+    pytest.importorskip("llama_cpp", reason="without the extra [gguf]")
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    torch.manual_seed(0)
+    words = {"vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id, "max_position_embeddings": 64}
+    Qwen2ForCausalLM(Qwen2Config(**SEVEN, **shape, **words)).save_pretrained(tmp_path / "seven")
+    tokenizer.save_pretrained(tmp_path / "seven")
+    card = with_options(replace(card, base=str(tmp_path / "seven")), training={"tokens": 300, "learning_rate": 1e-3})
+    fit(card, toy, tmp_path / "adapter")
+    card = replace(card, weights=tmp_path / "adapter")
+    LoRA().merge(card, tmp_path / "whole")
+    GGUF().export(replace(card, backend="hf", weights=tmp_path / "whole"), tmp_path / "seven.gguf", quant=quant)
+    prompts = [e.prompt for e in toy]
+    found = written(GGUF().open(Card("seven", "gguf", tmp_path, weights=tmp_path / "seven.gguf")), prompts)
+    if quant == "f32":
+        assert found == written(LoRA().open(with_options(card, generation={"merged": False})), prompts)
+    assert len(found) == len(prompts)
