@@ -29,6 +29,8 @@ A100 = (80e9, 312e12)
 """Bytes of memory, and operations a second in bfloat16, of NVIDIA's A100 80GB."""
 Q4_K_M = 4.85 / 8
 """Bytes of a number in llama.cpp's q4_k_m, about."""
+KERNELS = 60e6
+"""Bytes of libraries that are read when they compute, as measured with several models."""
 PIECES = re.compile(r"[A-Za-z]+|\d|[^\w\s]+|\n")
 """What a tokenizer of a pretrained model spends a token on, about: digits one by one."""
 PRECISIONS = {torch.float32: ("f32",), torch.bfloat16: ("bf16", "nf4")}
@@ -226,5 +228,5 @@ def _speed(dtype: torch.dtype, device: str, size: int) -> float:
 
 
 def memory() -> tuple[float, float]:
-    """Bytes that this machine has, and that this process, with its libraries, already holds."""
-    return float(psutil.virtual_memory().total), float(psutil.Process(os.getpid()).memory_info().rss)
+    """Bytes that this machine has, and that this process holds for its libraries once it has computed something."""
+    return float(psutil.virtual_memory().total), psutil.Process(os.getpid()).memory_info().rss + KERNELS
