@@ -167,7 +167,7 @@ def test_exercises_need_folded_contexts(tmp_path):
     [
         ({"exercises": 3}, {}, "exercises 2, not 3"),
         ({"names": {"x": 9}}, {}, "x None, not 9"),
-        ({"arm": "answer"}, {}, "arm linearized, not answer"),
+        ({"arm": "answer"}, {}, "arm 'linearized', not 'answer'"),
         ({"settings": {"training": {"tokens": 9, "clip": 2.0}}}, {}, "clip 1.0, not 2.0"),
         ({}, {"count": 4}, "count 3, not 4"),
         ({}, {"shares": {"sat-tiny": 2}}, "sat-tiny None, not 2"),
