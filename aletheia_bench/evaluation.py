@@ -18,7 +18,7 @@ from aletheia_bench.items import Item, from_file, generated
 from aletheia_bench.progress import progress
 from aletheia_bench.report import Results, write
 from aletheia_bench.runs import Run, identity
-from aletheia_plugins import Card, ContextKind, Model, Task, UsageError
+from aletheia_plugins import Card, ContextKind, Encoding, Model, Task, UsageError
 from aletheia_plugins.loading import Plugins
 
 __all__ = ["Options", "prepare", "run"]
@@ -64,7 +64,7 @@ def run(
     with Run(path) as directory:
         if fresh:
             directory.clear()
-        done = {(sample["id"], sample["epoch"]) for sample in directory.samples()}
+        done = {(s["id"], s["epoch"]) for s in directory.samples() if s["finish"] != "error"}
         tries = [(item, epoch) for item in items for epoch in range(options.epochs)]
         todo = [(item, epoch) for item, epoch in tries if (item.id, epoch) not in done]
         config = _config(options, card, model, plugins, hashes)
@@ -107,7 +107,12 @@ def _earlier(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any
 
 
 def _flipped(model: Model, items: Sequence[Item], kind: ContextKind, words: str) -> str:
-    """How many first turns are written otherwise side by side than one by one: rounding depends on the batch."""
+    """How many first turns are written otherwise side by side than one by one: rounding depends on the batch.
+
+    A model that is elsewhere is not asked twice more.
+    """
+    if not isinstance(model, Encoding):
+        return "not asked"
     prompts = [context(kind, item.prompt).prompt for item in items[:SAMPLE]]
     alone, together = (how(model, prompts, instruction=words) for how in (parity.alone, parity.together))
     return f"{len(parity.different(alone, together))} of {len(alone)}"

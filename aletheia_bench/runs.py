@@ -7,7 +7,7 @@ samples.jsonl    one line per item and epoch, appended and flushed as it ends, e
 import json
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -89,15 +89,21 @@ class Run:
         """Forget all samples."""
         self._file.truncate(0)
 
-    def samples(self) -> Iterator[Sample]:
-        """The finished items. Raises CorpusError if a line was changed; a last line without its end is not one."""
+    def samples(self) -> Iterable[Sample]:
+        """The finished items; of one that was tried again, the last try.
+
+        Raises CorpusError if a line was changed; a last line without its end is not one.
+        """
+        found: dict[tuple[str, int], Sample] = {}
         path = self.path / SAMPLES
         if not path.exists():
             raise CorpusError(f"{self.path} is not a run: it has no {SAMPLES}.")
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if line.endswith(b"\n"):
-                    yield _sample(line, path, number)
+                    sample = _sample(line, path, number)
+                    found[sample["id"], sample["epoch"]] = sample
+        return found.values()
 
     def _mend(self) -> None:
         """Cut off a last line that was only half written."""

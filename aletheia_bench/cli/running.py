@@ -50,7 +50,7 @@ def run(
     results = []
     for card in students:
         ready = _ready(plugins, cards.override(card, overrides), out)
-        for variant in _variants(plugins, form, ready, precisions, out):
+        for variant in _variants(plugins, form, ready, precisions=precisions, overrides=overrides, out=out):
             with closing(plugins.backend(variant.backend).open(variant)) as loaded:
                 for (task, level), problems in zip(work, items, strict=True):
                     chosen = _options(variant, task, level, {**options, "backend": backend, "overrides": overrides})
@@ -63,17 +63,24 @@ def run(
     return errors > fail_on_error * sum(len(r.scores) for r in results)
 
 
-def _variants(plugins: Plugins, form: str, card: Card, precisions: Sequence[str], out: Path) -> Iterator[Card]:
+def _variants(
+    plugins: Plugins, form: str, card: Card, *, precisions: Sequence[str], overrides: Sequence[str], out: Path
+) -> Iterator[Card]:
     """The card at each precision, if any; a file that an earlier run has written is used again."""
+    if form and form != card.backend:  # its own tables are not the other's
+        options = cards.override(replace(card, settings={}), overrides).settings
+        other = replace(card, backend=form, settings={key: options[key] for key in options if key == "generation"})
+    else:
+        other = card
     if not precisions:
-        yield replace(card, backend=form or card.backend)
+        yield other
     digest = cards.verify(card)
     for quant in precisions:
         file = out / "students" / f"{card.name}-{quant}-{(digest or '')[:8]}.{form}"
         if not file.exists():
             click.echo(f"Writing {file}.", err=True)
             write(plugins, exporter(plugins, form), card, file, quant=quant)
-        yield replace(card, name=f"{card.name}-{quant}", backend=form, source=file, weights=file, sha256=None)
+        yield replace(other, name=f"{card.name}-{quant}", source=file, weights=file, sha256=None)
 
 
 def _draw(results: Sequence[report.Results], path: Path) -> None:

@@ -99,7 +99,7 @@ def test_version_is_that_of_the_distribution(run):
     [
         (
             ["rum"],
-            "There is no command 'rum'. Did you mean run? Known: doctor, export, list, plan, run, score, traces, train, ver",
+            "There is no command 'rum'. Did you mean run? Known: doctor, export, list, plan, run, score, traces, train",
         ),
         (["run", "--task", "sta"], "There is no task 'sta'. Did you mean sat? Known: coloring, sat, sudoku."),
         (

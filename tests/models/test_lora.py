@@ -12,13 +12,14 @@ if find_spec("peft") is None:
     pytest.skip("without the extra [lora]", allow_module_level=True)
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from aletheia_models.gguf import GGUF
 from aletheia_models.hf import batches as batches_of_hf
 from aletheia_models.hf.batches import batches
+from aletheia_models.hf.loading import load_tokenizer
 from aletheia_models.hf.training import Learner as Whole, Recipe as WholeRecipe
-from aletheia_models.lora import LoRA
+from aletheia_models.lora import LoRA, bases
 from aletheia_models.lora.bases import fingerprint
 from aletheia_models.lora.training import Adapter, Learner, Recipe, adapted
 from aletheia_plugins import Card, MissingError, ModelFileError, Request, UsageError
@@ -146,8 +147,9 @@ def test_checkpointing_gradients_changes_nothing(student, tokenizer, toy):
         torch.testing.assert_close(gradient, found[1][1][name], rtol=1e-4, atol=1e-7)
 
 
-def test_an_interrupted_training_goes_on_as_if_it_had_not_been(card, toy, tmp_path):
-    card = with_options(card, training={"tokens": 900, "checkpoint_seconds": 0.0})
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_an_interrupted_training_goes_on_as_if_it_had_not_been(card, toy, tmp_path, dropout):
+    card = with_options(card, training={"tokens": 900, "checkpoint_seconds": 0.0}, lora={"dropout": dropout})
     fit(card, toy, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         fit(card, toy, tmp_path / "halves", Stopping(5))
@@ -233,7 +235,7 @@ def test_a_base_of_pickled_weights_is_not_read(card, base, toy, tmp_path):
 
 
 def test_what_was_never_trained_is_missing(card, tmp_path):
-    with pytest.raises(MissingError, match=r"pupil has no adapter in None: train it with 'aletheia-bench train"):
+    with pytest.raises(MissingError, match=r"pupil has no adapter: train it with 'aletheia-bench train"):
         LoRA().open(card)
     with pytest.raises(ModelFileError, match=r"does not say what its base is: .*base.json cannot be read"):
         LoRA().describe(str(tmp_path))
@@ -320,3 +322,67 @@ def test_the_architecture_of_the_seven_billion_goes_all_the_way(card, toy, token
     if quant == "f32":
         assert found == written(LoRA().open(with_options(card, generation={"merged": False})), prompts)
     assert len(found) == len(prompts)
+
+
+def test_a_base_whose_tokenizer_would_cut_texts_reads_them_whole(base, toy):
+    content = json.loads((base / "tokenizer.json").read_text())
+    whole = [len(ids) for ids in load_tokenizer(base)([e.prompt for e in toy])["input_ids"]]
+    content["truncation"] = {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0}
+    content["padding"] = {"strategy": {"Fixed": 40}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0,
+                          "pad_type_id": 0, "pad_token": "<|pad|>"}  # fmt: skip
+    (base / "tokenizer.json").write_text(json.dumps(content))
+    assert [
+        len(found.ids) for found in load_tokenizer(base).backend_tokenizer.encode_batch([e.prompt for e in toy])
+    ] == whole
+
+
+def test_a_tokenizer_without_a_pad_token_will_do_and_one_without_an_end_will_not(card, base, toy, tmp_path):
+    config = json.loads((base / "tokenizer_config.json").read_text())
+    config.pop("pad_token")
+    (base / "tokenizer_config.json").write_text(json.dumps(config))
+    fit(with_options(card, training={"tokens": 500}), toy, tmp_path / "adapter")
+    config.pop("eos_token")
+    (base / "tokenizer_config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelFileError, match=r"base has no end token, so that nothing tells where to stop"):
+        fit(card, toy, tmp_path / "adapter")
+
+
+def test_a_model_that_changes_its_logits_is_refused(card, toy, tokenizer, tmp_path):
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    shape |= {"num_key_value_heads": 2, "head_dim": 16, "vocab_size": len(tokenizer)}
+    made = Gemma2ForCausalLM(Gemma2Config(final_logit_softcapping=0.05, **shape))
+    made.save_pretrained(tmp_path / "gemma")
+    tokenizer.save_pretrained(tmp_path / "gemma")
+    with pytest.raises(ModelFileError, match=r"Gemma2ForCausalLM does more to what it says than its output layer"):
+        fit(replace(card, base=str(tmp_path / "gemma")), toy, tmp_path / "adapter")
+
+
+def test_a_damaged_adapter_and_one_of_something_else_are_sentences(trained):
+    path = trained.weights / "adapter_model.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ModelFileError, match=r"adapter cannot be loaded: "):
+        LoRA().open(trained)
+    path.write_bytes(whole)
+    save_file({f"other.{name}": tensor for name, tensor in load_file(path).items()}, path)
+    with pytest.raises(ModelFileError, match=r"adapter cannot be loaded: .*missing adapter keys"):
+        LoRA().open(trained)
+
+
+def test_nothing_to_learn_from_is_said(card, tmp_path):
+    with pytest.raises(ModelFileError, match=r"pupil has nothing to learn from: its corpora are empty"):
+        fit(card, [], tmp_path / "adapter")
+
+
+def test_a_base_that_was_fetched_in_part_is_not_there(card, monkeypatch, tmp_path):
+    folder = tmp_path / "snapshot"
+    folder.mkdir()
+    monkeypatch.setattr(bases, "_snapshot", lambda name, local: folder)
+    other = replace(card, base="nobody/nothing")
+    assert bases.here(other) is None
+    (folder / "model.safetensors").write_bytes(b"")
+    assert bases.here(other) == folder
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-1.safetensors"}}')
+    assert bases.here(other) is None

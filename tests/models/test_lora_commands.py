@@ -77,6 +77,8 @@ def test_from_a_base_to_a_report_and_a_file(here):
     if find_spec("llama_cpp"):
         assert "f32" in invoke("export", "--model", "lora:base+pupil", "--quant", "f32", "-o", "pupil.gguf")
         assert "f16" in invoke("run", "--model", "lora:base+pupil", "--quant", "f16", *run)
+        (here / "trained.toml").write_text(CARD.replace("[data]", "[weights]\npath = 'pupil'\n[data]"))
+        assert "f16" in invoke("run", "--model", "trained.toml", "--quant", "f16", "-M", "generation.threads=1", *run)
     assert "parameters" in invoke("plan", "--model", "pupil.toml")
 
 
@@ -84,7 +86,7 @@ def test_a_base_that_is_not_there_is_missing_before_any_data_is_made(here):
     (here / "base").rename(here / "elsewhere")
     result = CliRunner().invoke(main, TRAIN)
     assert result.exit_code == 3
-    assert result.output == "Error: pupil needs its base base, and there is no base and no base.\n"
+    assert result.output == "Error: pupil needs its base base, and there is no base.\n"
     assert not (here / "pupil").exists()
 
 

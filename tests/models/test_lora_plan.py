@@ -66,7 +66,7 @@ def test_a_plan_of_seven_billion_parameters_needs_no_weights():
     found = needs(SEVEN, Adapter(rank=16), recipe, length=500, targets=0.5, batch_size=1)
     assert found.parameters - found.trainable == 7_615_616_512  # as its makers count them
     assert 2 * 7.6e9 < found.training["bf16"] < 24e9
-    assert found.training["nf4"] < 0.5 * found.training["bf16"]
+    assert found.training["nf4"] < 0.6 * found.training["bf16"]
     forward = 2 * (7.6e9 - 152_064 * 3584)  # products of the layers; the embeddings have none
     assert found.operations == pytest.approx(3 * forward, rel=0.15)  # forward twice, and back, of the base alone
 

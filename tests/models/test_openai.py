@@ -16,11 +16,13 @@ from pathlib import Path
 from threading import Lock, Thread
 
 import pytest
+from click.testing import CliRunner
 
 if find_spec("openai") is None or find_spec("llama_cpp") is None or find_spec("fastapi") is None:
     pytest.skip("without the extras [openai] and [gguf], or llama-cpp-python's server", allow_module_level=True)
 
 from aletheia_bench import cards
+from aletheia_bench.cli.main import main
 from aletheia_models.openai import OpenAI
 from aletheia_plugins import Card, MissingError, ModelFileError, Request, UsageError, load_plugins
 
@@ -42,7 +44,7 @@ def server(tokenizer, architecture, tmp_path_factory):
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     command = ["--model", str(folder / "toy.gguf"), "--model_alias", "toy", "--port", str(port), "--n_threads", "1",
-               "--n_ctx", "64", "--api_key", KEY]  # fmt: skip
+               "--n_ctx", "4096", "--api_key", KEY]  # fmt: skip
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([sys.executable, "-m", "llama_cpp.server", *command], stdout=log, stderr=log)
     deadline = time.monotonic() + 60
@@ -241,7 +243,10 @@ def test_an_endpoint_needs_no_card():
     ("options", "message"),
     [
         ({"model": ""}, "toy: [endpoint] needs model, what the endpoint calls it: openai:NAME@URL."),
-        ({"url": "localhost"}, "localhost is no address of an endpoint: expected such as http://localhost:8080/v1."),
+        (
+            {"url": "localhost:1/v1"},
+            "localhost:1/v1 is no address of an endpoint: expected such as http://localhost:8080/v1.",
+        ),
         (
             {"url": "http://me:secret@host/v1"},
             "The address of host has a key in it, which a report would show: set $OPENAI_API_KEY.",
@@ -268,3 +273,31 @@ def test_a_chat_is_asked_as_a_chat(server, monkeypatch):
     model.close()
     assert done.finish in ("length", "stop"), done.error
     assert done.prompt_tokens > 3
+
+
+def test_what_failed_is_asked_again_by_the_same_command(faulty, monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    proxy, url = faulty(1.0, "500")
+    command = ["run", "--task", "sat", "--limit", "3", "--max-tokens", "5", "--model", f"openai:toy@{url}"]
+    command += ["-M", "endpoint.retries=0", "-o", str(tmp_path)]
+    assert CliRunner().invoke(main, command).exit_code == 1
+    assert proxy.asked["500"] == 3
+    proxy.share = 0.0
+    assert CliRunner().invoke(main, command).exit_code == 0
+    assert proxy.asked[""] == 3
+    assert CliRunner().invoke(main, command).exit_code == 0
+    assert proxy.asked[""] == 3, "what is done is not asked again"
+    assert all(KEY not in path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("key", ["sk-\n1", "sk-é"])
+def test_a_key_that_is_none_is_not_shown(opened, monkeypatch, key):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(UsageError) as caught:
+        opened("http://localhost:1/v1")
+    assert str(caught.value) == "$OPENAI_API_KEY has characters that no key has: set it anew."
+
+
+def test_a_key_does_not_belong_into_a_card(opened):
+    with pytest.raises(UsageError, match=r"\[endpoint\] key must name an environment variable"):
+        opened("http://localhost:1/v1", key="sk-secret")

@@ -10,6 +10,7 @@ from itertools import count, islice
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerFast
@@ -138,6 +139,7 @@ def stream(
         batch_size=None,
         sampler=count(first),
         collate_fn=_as_it_is,
+        generator=torch.Generator(),  # of its own: dropout draws from PyTorch's
         num_workers=min(workers - 1, HELPERS),
         multiprocessing_context="forkserver" if workers > 1 else None,
         worker_init_fn=_end_with_parent,
@@ -182,7 +184,7 @@ def batches(
     encoded.sort(key=lambda example: example.length)
     groups = list(_groups(encoded, tokens_per_batch))
     random.Random(seed).shuffle(groups)
-    return [_pad(group, tokenizer.pad_token_id) for group in groups]
+    return [_pad(group, tokenizer.pad_token_id or 0) for group in groups]
 
 
 def up(length: int, step: int) -> int:
@@ -197,6 +199,8 @@ def _encode(window: list[Example], tokenizer: PreTrainedTokenizerFast, max_lengt
         return [found.ids for found in backend.encode_batch_fast(texts, add_special_tokens=False)]
 
     end, vocabulary = tokenizer.eos_token_id, backend.get_vocab()
+    if end is None:
+        raise ModelFileError(f"{tokenizer.name_or_path} has no end token, so that nothing tells where to stop.")
     completions = iter(tokens([text for e in window for text in (e.completion, *e.alternatives)]))
     exercises = iter(tokens([lines for e in window for _, lines in e.exercises]))
     encoded: list[Encoded] = []
@@ -215,7 +219,8 @@ def _encode(window: list[Example], tokenizer: PreTrainedTokenizerFast, max_lengt
     if longest > max_length:
         raise ModelFileError(
             f"An example has {longest} tokens, the student reads {max_length}: "
-            f"raise max_position_embeddings in the card's [architecture], or train on an easier level."
+            f"raise that (max_position_embeddings in a card's [architecture]; for lora, length in its [training]), "
+            f"or train on an easier level."
         )
     return encoded
 

@@ -21,6 +21,8 @@ from aletheia_plugins import ModelFileError
 
 __all__ = ["resume", "save"]
 
+RANDOM = "random"
+"""The state of PyTorch's generator, which dropout draws from on a CPU."""
 MOMENTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
 """What the optimizers keep of each parameter."""
 
@@ -45,6 +47,7 @@ def save(
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     tensors = {name: tensor.detach().contiguous() for name, tensor in learner.named_parameters()}
+    tensors[RANDOM] = torch.get_rng_state()
     names = {id(p): name for name, p in learner.named_parameters()}
     for parameter, moments in chain.from_iterable(optimizer.state.items() for optimizer in optimizers):
         for key, value in moments.items():
@@ -89,6 +92,8 @@ def resume(folder: Path, learner: Learner, optimizers: Sequence[torch.optim.Opti
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(tensors[name])
+    if RANDOM in tensors:
+        torch.set_rng_state(tensors[RANDOM])
     names = {id(p): name for name, p in parameters.items()}
     for optimizer in optimizers:
         for parameter in chain.from_iterable(group["params"] for group in optimizer.param_groups):

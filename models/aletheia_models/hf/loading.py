@@ -10,7 +10,7 @@ from aletheia_models.chat import frame
 from aletheia_models.gguf.header import read_header
 from aletheia_plugins import ModelFileError
 
-__all__ = ["chat_frame", "load_model", "load_tokenizer"]
+__all__ = ["chat_frame", "load_config", "load_model", "load_tokenizer"]
 
 SAFELY = {"local_files_only": True, "trust_remote_code": False}
 
@@ -40,7 +40,20 @@ def load_tokenizer(weights: Path) -> Any:
     """Raises ModelFileError."""
     where, options = _place(weights)
     try:
-        return AutoTokenizer.from_pretrained(where, **SAFELY, **options)
+        tokenizer: Any = AutoTokenizer.from_pretrained(where, **SAFELY, **options)
+        backend = tokenizer.backend_tokenizer  # settings that an earlier training left there would cut texts
+        backend.no_truncation()
+        backend.no_padding()
+    except Exception as error:
+        raise ModelFileError(f"{weights} cannot be loaded: {type(error).__name__}: {error}") from error
+    return tokenizer
+
+
+def load_config(weights: Path) -> Any:
+    """The configuration of the same. Raises ModelFileError."""
+    where, options = _place(weights)
+    try:
+        return AutoConfig.from_pretrained(where, **SAFELY, **options)
     except Exception as error:
         raise ModelFileError(f"{weights} cannot be loaded: {type(error).__name__}: {error}") from error
 

@@ -79,6 +79,10 @@ class LoRA:
         recipe = Recipe.of(card.settings.get("training", {}))
         adapter = Adapter.of(card.settings.get("lora", {}))
         base = _base(card)
+        if base.is_file() and adapter.bits == 4:
+            raise ModelFileError(f"{base} comes in f32, so that bits = 4 in [lora] means nothing: set it to 16.")
+        if not any(True for page in pages for _ in page):
+            raise ModelFileError(f"{card.name} has nothing to learn from: its corpora are empty.")
         return_memory()
         tokenizer = load_tokenizer(base)
         dtype = _dtype() if adapter.rank else torch.float32  # small steps are lost in bfloat16
@@ -91,9 +95,10 @@ class LoRA:
         )  # fmt: skip
         figures = train(learner, read, recipe, checkpoint=out / "checkpoint", progress=progress)
         if learner.rank == 0:
-            if adapter.rank:
-                student.active_peft_config.base_model_name_or_path = card.base
             student.save_pretrained(out)
+            if adapter.rank:  # only now: peft would ask the hub for what is called so
+                student.active_peft_config.base_model_name_or_path = card.base
+                student.active_peft_config.save_pretrained(out)
             (out / "README.md").unlink(missing_ok=True)  # an empty form that peft writes
             tokenizer.save_pretrained(out)
             told = {"base": card.base, "sha256": fingerprint(base)}
@@ -118,9 +123,7 @@ class LoRA:
     def plan(self, card: Card, sample: Sequence[tuple[float, Example]]) -> Mapping[str, str]:
         """See `Planning`. The card's [architecture] will do where the base is not on this machine."""
         _require()
-        from transformers import AutoConfig
-
-        from aletheia_models.hf.loading import load_tokenizer
+        from aletheia_models.hf.loading import load_config, load_tokenizer
         from aletheia_models.lora import planning
         from aletheia_models.lora.training import Adapter, Recipe
 
@@ -129,9 +132,8 @@ class LoRA:
         adapter = Adapter.of(card.settings.get("lora", {}))
         architecture, count, frame = card.settings.get("architecture"), planning.estimate, ("", "")
         base = here(card)
-        if base and base.is_dir():
-            architecture = AutoConfig.from_pretrained(base)
         if base:
+            architecture = load_config(base)
             tokenizer = load_tokenizer(base)
             frame = _frame(card, tokenizer)
 
@@ -193,7 +195,7 @@ def _student(card: Card, **options: Any) -> Any:
 
     if card.weights is None or not (card.weights / BASE).exists():
         raise MissingError(
-            f"{card.name} has no adapter in {card.weights}: "
+            f"{card.name} has no adapter{f' in {card.weights}' if card.weights else ''}: "
             f"train it with 'aletheia-bench train --model {card.name} -o FOLDER' and run lora:FOLDER."
         )
     if (card.weights / "config.json").exists():
@@ -211,8 +213,11 @@ def _student(card: Card, **options: Any) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers in an old way
+            warnings.filterwarnings("error", message=".*missing adapter keys")
             return PeftModel.from_pretrained(load_model(base, **options), card.weights).to(_device())
-    except (ValueError, RuntimeError, OSError, KeyError, TypeError) as error:
+    except ModelFileError:
+        raise
+    except Exception as error:
         raise ModelFileError(f"{card.weights} cannot be loaded: {type(error).__name__}: {error}") from error
 
 

@@ -1,5 +1,6 @@
 """Finds the pretrained model that a card is trained from. Knows paths, hashes and the hub's cache, no tensors."""
 
+import json
 import re
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -21,9 +22,10 @@ def here(card: Card) -> Path | None:
     if not HUB_ID.fullmatch(card.base):
         return None
     try:
-        return _snapshot(card.base, local=True)
+        found = _snapshot(card.base, local=True)
     except (OSError, ValueError):
         return None
+    return found if _whole(found) else None
 
 
 def locate(card: Card, *, size: str = "") -> Path:
@@ -48,7 +50,17 @@ def locate(card: Card, *, size: str = "") -> Path:
 
 
 def _places(card: Card) -> list[Path]:
-    return [Path(card.base), card.source.parent / card.base] if card.base else []
+    return list(dict.fromkeys([Path(card.base), card.source.parent / card.base])) if card.base else []
+
+
+def _whole(folder: Path) -> bool:
+    """Whether all weights are there: a download may have been interrupted."""
+    index = folder / "model.safetensors.index.json"
+    if not index.exists():
+        return (folder / "model.safetensors").exists()
+    return all(
+        (folder / name).exists() for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+    )
 
 
 def _snapshot(name: str, *, local: bool) -> Path:

@@ -78,16 +78,17 @@ def needs(
         states = sum(2 * p.numel() * p.element_size() for p in trained)  # the optimizer's moments
         kept = _peak(losses, _batch(recipe, length, targets))
         for name in names:
-            held = _weights(losses.model, name)
-            training[name] = held + states + kept
-            inference[name] = held + batch_size * recipe.length * _cache(losses.model.config, dtype)
+            training[name] = _weights(losses.model, name) + states + kept
+        inference[names[0]] = _weights(losses.model, names[0]) + batch_size * recipe.length * _cache(
+            losses.model.config, dtype
+        )
     operations = _operations(losses, _batch(recipe, length, targets))
     everything = sum(p.numel() for p in student.parameters())
     return Needs(everything, sum(p.numel() for p in trained), training, inference, operations)
 
 
 def _weights(model: Any, precision: str) -> float:
-    """Bytes of the parameters; in 4 bits are those of linear layers but the output layer."""
+    """Bytes of the parameters; in 4 bits are those of linear layers but the output layer, and others then in f32."""
     total, output = 0.0, model.get_output_embeddings()
     small = {
         id(module.weight)
@@ -96,7 +97,8 @@ def _weights(model: Any, precision: str) -> float:
     }
     for parameter in model.parameters():
         frozen = id(parameter) in small and not parameter.requires_grad
-        total += parameter.numel() * (NF4 if frozen else parameter.element_size())
+        full = 4 if precision == "nf4" else parameter.element_size()
+        total += parameter.numel() * (NF4 if frozen else full)
     return total
 
 
@@ -201,7 +203,7 @@ def _verdict(found: Needs, work: float, room: float, peak: float, precisions: Se
         told += f"training fits ({', '.join(fits)}), {work / (REACHED * peak) / 3600:.2g} hours"
     else:
         told += "training does not fit"
-    runs = [name for name in precisions if found.inference[name] < room]
+    runs = [name for name in precisions if found.inference.get(name, room) < room]
     small = found.parameters * Q4_K_M
     if runs:
         return f"{told}; evaluation fits ({', '.join(runs)})"

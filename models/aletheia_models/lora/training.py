@@ -102,6 +102,24 @@ class Losses(torch.nn.Module):
         states = model.get_decoder()(input_ids=ids, attention_mask=mask, position_ids=places, use_cache=False)[0]
         return mean_loss(model.get_output_embeddings(), states, at, words)
 
+    def check(self) -> None:
+        """Raises ModelFileError if the model's own loss is another one: some do more than its output layer."""
+        words, kind = self.model.get_input_embeddings().weight, type(self.model).__name__
+        places = torch.arange(8, device=words.device)
+        ids = places[None] % len(words)
+        self.eval()
+        try:
+            with torch.no_grad():
+                ours = self([ids, torch.zeros_like(ids), places[None], places[:-1], ids[0, 1:, None]])
+                theirs = self.model(input_ids=ids, labels=ids).loss
+        except Exception as error:
+            raise ModelFileError(f"{kind} cannot be trained by lora: {type(error).__name__}: {error}") from error
+        if not torch.allclose(ours.float(), theirs.float(), rtol=1e-3 if words.dtype is torch.float32 else 1e-2):
+            raise ModelFileError(
+                f"{kind} does more to what it says than its output layer, which lora does not follow: "
+                f"its loss is {theirs:.4f}, not {ours:.4f}. Choose another base."
+            )
+
 
 class Learner:
     """An adapted model, in as many processes as `accelerate launch` has started."""
@@ -123,7 +141,9 @@ class Learner:
             lr=recipe.learning_rate,
             weight_decay=recipe.weight_decay,
         )
-        self.losses = self.accelerator.prepare(Losses(student))
+        losses = Losses(student)
+        losses.check()
+        self.losses = self.accelerator.prepare(losses)
 
     def close(self) -> None:
         """Wait for the other processes, and part with them."""

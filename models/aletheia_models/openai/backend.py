@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from aletheia_models.openai.endpoint import HOME, Endpoint
-from aletheia_plugins import Card, MissingError, Model, ModelFileError
+from aletheia_plugins import Card, MissingError, Model, ModelFileError, UsageError
 
 __all__ = ["OpenAI"]
 
@@ -18,8 +18,8 @@ class OpenAI:
 
     def describe(self, where: str) -> Mapping[str, Any]:
         """WHERE is NAME@URL, or NAME alone for OpenAI's own; a stranger to traces."""
-        name, _, url = where.partition("@http")
-        return {"settings": {"endpoint": {"model": name, "url": f"http{url}" if url else HOME}}}
+        name, at, url = where.rpartition("@")
+        return {"settings": {"endpoint": {"model": name if at else where, "url": url if at else HOME}}}
 
     def open(self, card: Card) -> Model:
         if find_spec("openai") is None:
@@ -29,4 +29,7 @@ class OpenAI:
         endpoint = Endpoint.of(card)
         from aletheia_models.openai.client import EndpointModel
 
-        return EndpointModel(endpoint, os.environ.get(endpoint.key, ""), chat=card.chat)
+        key = os.environ.get(endpoint.key, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise UsageError(f"${endpoint.key} has characters that no key has: set it anew.")
+        return EndpointModel(endpoint, key, chat=card.chat)

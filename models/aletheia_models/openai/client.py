@@ -15,6 +15,8 @@ __all__ = ["EndpointModel"]
 UNKNOWN = -1
 """A token of which only the number is told."""
 FINISHES = {"stop": "stop", "length": "length"}
+PAUSE, LONGEST = 0.5, 8.0
+"""Seconds before the second try, and before any."""
 HELLO = 10.0
 """Seconds in which an endpoint has to answer at all."""
 FATAL = (openai.AuthenticationError, openai.PermissionDeniedError)
@@ -26,7 +28,7 @@ class EndpointModel:
     def __init__(self, endpoint: Endpoint, key: str, *, chat: bool) -> None:
         self.endpoint, self.chat, self.key = endpoint, chat, key
         self.client = openai.OpenAI(
-            base_url=endpoint.url, api_key=key or "none", max_retries=endpoint.retries, timeout=endpoint.timeout
+            base_url=endpoint.url, api_key=key or "none", max_retries=0, timeout=endpoint.timeout
         )
         self.pool = ThreadPoolExecutor(endpoint.concurrency)
         self.asked: set[Future[Completion]] = set()
@@ -57,7 +59,8 @@ class EndpointModel:
             self.client.with_options(max_retries=1, timeout=HELLO).models.list()
         except openai.APIConnectionError as error:
             self.close()
-            raise MissingError(f"Nothing answers at {url} ({_cause(error)}): start it, or mend the URL.") from None
+            cause = self._hidden(_cause(error))
+            raise MissingError(f"Nothing answers at {url} ({cause}): start it, or mend the URL.") from None
         except FATAL as error:
             self.close()
             raise UsageError(f"{url} refuses the key in ${self.endpoint.key} ({error.status_code}): set it.") from None
@@ -65,23 +68,28 @@ class EndpointModel:
             pass
 
     def _complete(self, request: Request) -> Completion:
-        """Tries again what the client does not: an answer that is none."""
+        """Tries again what may pass, until the time is up; whatever comes back, no item is lost."""
         began = time.monotonic()
         limit = min(self.endpoint.timeout, request.seconds)
-        client = self.client.with_options(timeout=limit)
-        error = ""
         for trial in range(self.endpoint.retries + 1):
-            if trial:
-                time.sleep(min(0.5 * 2 ** (trial - 1), 8.0))
+            left = limit - (time.monotonic() - began)
+            if left <= 0:
+                break
             try:
-                return self._read(request, self._ask(client, request), began)
+                return self._read(request, self._ask(self.client.with_options(timeout=left), request), began)
             except openai.APITimeoutError:
-                return _failed(request, "timeout", f"no answer in {limit:g} s", began)
+                break
             except openai.OpenAIError as refused:
-                return _failed(request, "error", self._hidden(_cause(refused)), began)
-            except (ValueError, LookupError, AttributeError, TypeError) as garbage:
+                error = _cause(refused)
+                if not _may_pass(refused):
+                    return _failed(request, "error", self._hidden(error), began)
+            except Exception as garbage:  # noqa: BLE001  # an endpoint may answer with anything
                 error = f"the endpoint's answer is no completion ({type(garbage).__name__})"
-        return _failed(request, "error", error, began)
+            if trial < self.endpoint.retries:
+                time.sleep(min(PAUSE * 2**trial, LONGEST, max(0.0, limit - (time.monotonic() - began))))
+        else:
+            return _failed(request, "error", self._hidden(error), began)
+        return _failed(request, "timeout", f"no answer in {limit:g} s", began)
 
     def _ask(self, client: openai.OpenAI, request: Request) -> Any:
         text = request.instruction + request.prompt
@@ -98,24 +106,31 @@ class EndpointModel:
         return client.completions.create(prompt=text, **options)
 
     def _read(self, request: Request, answer: Any, began: float) -> Completion:
-        """Raises ValueError, LookupError, AttributeError or TypeError for what is no completion."""
+        """Raises whatever it stumbles over in what is no completion."""
         choice = answer.choices[0]
         text = choice.message.content or "" if self.chat else choice.text
         if not isinstance(text, str):
             raise TypeError(text)
         finish = FINISHES.get(choice.finish_reason)
         usage = answer.usage
-        read = usage.prompt_tokens if usage else 0
-        written = usage.completion_tokens if usage else len(text.split())
+        read = max(0, int(usage.prompt_tokens)) if usage else 0
+        written = min(max(0, int(usage.completion_tokens)) if usage else len(text.split()), request.max_tokens)
         busy = min(self.endpoint.concurrency, max(1, len(self.asked)))
         seconds = (time.monotonic() - began) / busy
         if finish is None:
             return _failed(request, "error", f"it ended because of {choice.finish_reason!r}", began)
-        return Completion(request.id, text, (UNKNOWN,) * int(written), int(read), finish, seconds)  # type: ignore[arg-type]
+        return Completion(request.id, text, (UNKNOWN,) * written, read, finish, seconds)  # type: ignore[arg-type]
 
     def _hidden(self, text: str) -> str:
         """The text without the key, which an endpoint may repeat."""
-        return text.replace(self.key, "***") if self.key else text
+        return (text.replace(self.key, "***") if self.key else text)[:300]
+
+
+def _may_pass(error: openai.OpenAIError) -> bool:
+    """Whether the same request may be answered later."""
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code in (408, 409, 429) or error.status_code >= 500
+    return isinstance(error, openai.APIConnectionError | openai.APIResponseValidationError)
 
 
 def _failed(request: Request, finish: Any, error: str, began: float) -> Completion:
@@ -124,4 +139,4 @@ def _failed(request: Request, finish: Any, error: str, began: float) -> Completi
 
 def _cause(error: openai.OpenAIError) -> str:
     cause = error.__cause__ if isinstance(error, openai.APIConnectionError) and error.__cause__ else error
-    return " ".join(f"{type(cause).__name__}: {cause}".split())[:300]
+    return " ".join(f"{type(cause).__name__}: {cause}".split())

@@ -1,5 +1,6 @@
 """Where a model answers, and how it is asked: a card's [endpoint]. Knows options, not the protocol."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -9,6 +10,7 @@ from aletheia_plugins import Card, ModelFileError, UsageError
 
 __all__ = ["HOME", "Endpoint"]
 
+VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 HOME = "https://api.openai.com/v1"
 
 
@@ -45,6 +47,10 @@ class Endpoint:
         if not table.get("model"):
             raise ModelFileError(f"{card.source}: [endpoint] needs model, what the endpoint calls it: openai:NAME@URL.")
         endpoint = cls(**table)
+        if not VARIABLE.fullmatch(endpoint.key):
+            raise UsageError(
+                f"{card.source}: [endpoint] key must name an environment variable, such as OPENAI_API_KEY."
+            )
         parts = urlsplit(endpoint.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(f"{endpoint.url} is no address of an endpoint: expected such as http://localhost:8080/v1.")
