@@ -78,8 +78,8 @@ def run(
                 directory.append(sample)
                 show(count, len(tries))
         if todo:  # with the memory that it took
-            told = {**model.facts(), "flipped": _flipped(model, items, options.context, words)}
-            directory.configure(config | {"model": told})
+            flips = _flipped(model, items, options.context, words)
+            directory.configure(config | {"model": {**model.facts(), **flips}})
         results = Results.of(directory, task)
         write(results, path)
     return results
@@ -106,16 +106,16 @@ def _earlier(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any
     return {"earlier": changed} if changed else {}
 
 
-def _flipped(model: Model, items: Sequence[Item], kind: ContextKind, words: str) -> str:
+def _flipped(model: Model, items: Sequence[Item], kind: ContextKind, words: str) -> dict[str, str]:
     """How many first turns are written otherwise side by side than one by one: rounding depends on the batch.
 
     A model that is elsewhere is not asked twice more.
     """
     if not isinstance(model, Encoding):
-        return "not asked"
+        return {}
     prompts = [context(kind, item.prompt).prompt for item in items[:SAMPLE]]
     alone, together = (how(model, prompts, instruction=words) for how in (parity.alone, parity.together))
-    return f"{len(parity.different(alone, together))} of {len(alone)}"
+    return {"flipped": f"{len(parity.different(alone, together))} of {len(alone)}"}
 
 
 def _digest(items: Sequence[Item]) -> str:

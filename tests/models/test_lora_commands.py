@@ -91,7 +91,7 @@ def test_a_base_that_is_not_there_is_missing_before_any_data_is_made(here):
 
 
 def test_two_processes_learn_together(here):
-    """Both take every second batch, and end with the same adapter, which the first one writes."""
+    """Each takes every second batch; the first one writes what they have learnt."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "aletheia_bench.cli.main"]
     done = subprocess.run([*launch, *TRAIN], capture_output=True, text=True, cwd=here, check=False)
     assert done.returncode == 0, done.stderr
