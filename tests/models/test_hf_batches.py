@@ -116,8 +116,9 @@ def test_an_example_that_is_too_long_is_an_error_and_never_cut(tokenizer):
     with pytest.raises(ModelFileError) as caught:
         pass_over(MANY, tokenizer, max_length=longest - 1)
     assert str(caught.value) == (
-        f"An example has {longest} tokens, the student reads {longest - 1}: raise max_position_embeddings in the "
-        "card's [architecture], or train on an easier level."
+        f"An example has {longest} tokens, the student reads {longest - 1}: raise that "
+        "(max_position_embeddings in a card's [architecture]; for lora, length in its [training]), or train on an "
+        "easier level."
     )
 
 
