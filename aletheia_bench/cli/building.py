@@ -17,6 +17,7 @@ from aletheia_plugins import Card, Exporter, Merging, Split, Task, UnknownNameEr
 from aletheia_plugins.loading import Plugins
 
 __all__ = [
+    "chosen_card",
     "chosen_tasks",
     "course_of",
     "export",
@@ -93,28 +94,8 @@ def verify(plugins: Plugins, files: Sequence[Path]) -> int:
     return bad
 
 
-def train(
-    plugins: Plugins,
-    *,
-    model: str,
-    tasks: Sequence[tuple[str, ...]],
-    levels: Sequence[tuple[str, ...]],
-    arm: str | None,
-    count: int | None,
-    overrides: Sequence[str],
-    out: Path,
-    seed: int,
-    workers: int,
-) -> None:
-    card = cards.override(cards.find(plugins, model), overrides)
-    card = replace(
-        card,
-        arm=arm or card.arm,
-        tasks=names(tasks) or card.tasks,
-        levels=names(levels) or card.levels,
-        count=count or card.count,
-    )
-    trained = student(plugins, card, out, seed=seed, workers=workers)
+def train(plugins: Plugins, *, out: Path, seed: int, workers: int, **options: Any) -> None:
+    trained = student(plugins, chosen_card(plugins, **options), out, seed=seed, workers=workers)
     if RANK == 0:
         click.echo(f"{trained.weights}: SHA-256 {cards.digest(out)}")
 
@@ -172,6 +153,27 @@ def course_of(plugins: Plugins, card: Card, *, seed: int = 0, workers: int | Non
     if unknown := card.shares.keys() - known:
         raise UnknownNameError("task and level", min(unknown), known)
     return Course(tasks, card.levels, card.count, seed, workers or cores(), card.shares)
+
+
+def chosen_card(
+    plugins: Plugins,
+    *,
+    model: str,
+    tasks: Sequence[tuple[str, ...]],
+    levels: Sequence[tuple[str, ...]],
+    arm: str | None,
+    count: int | None,
+    overrides: Sequence[str],
+) -> Card:
+    """The card, trained on what was asked for instead of what it says."""
+    card = cards.override(cards.find(plugins, model), overrides)
+    return replace(
+        card,
+        arm=arm or card.arm,
+        tasks=names(tasks) or card.tasks,
+        levels=names(levels) or card.levels,
+        count=count or card.count,
+    )
 
 
 def chosen_tasks(plugins: Plugins, chosen: Sequence[str]) -> tuple[Task[Any], ...]:

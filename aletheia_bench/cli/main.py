@@ -29,6 +29,20 @@ OVERRIDES = option("-M", "--set", "overrides", multiple=True, metavar="TABLE.OPT
 CONTEXTS = click.Choice(get_args(ContextKind))
 
 
+def course(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a card, and of what it is trained on."""
+    for add in (
+        OVERRIDES,
+        option("-n", "--count", type=click.IntRange(1), default=None, help="Problems of each.  [default: the card's]"),
+        option("--arm", default=None, help="What the student sees of each trace.  [default: the card's]"),
+        option("--level", "--levels", "levels", type=Names(), multiple=True, help="Levels.  [default: the card's]"),
+        option("--task", "--tasks", "tasks", type=Names(), multiple=True, help="Tasks.  [default: the card's]"),
+        option("--model", required=True, help="A card's name or a card file."),
+    ):
+        command = add(command)
+    return command
+
+
 class Commands(click.Group):
     """Says an AletheiaError in one sentence, with its exit code, and lets no traceback reach the user for it."""
 
@@ -161,12 +175,7 @@ def verify(ctx: click.Context, /, files: tuple[Path, ...]) -> None:
 
 
 @main.command()
-@option("--model", required=True, help="A card's name or a card file.")
-@option("--task", "--tasks", "tasks", type=Names(), multiple=True, help="Task or tasks.  [default: the card's]")
-@option("--level", "--levels", "levels", type=Names(), multiple=True, help="Level or levels.  [default: the card's]")
-@option("--arm", default=None, help="What the student sees of each trace.  [default: the card's]")
-@option("-n", "--count", type=click.IntRange(1), default=None, help="Problems of each.  [default: the card's]")
-@OVERRIDES
+@course
 @option("-o", "--out", type=folder(), required=True, help="Where the weights land.")
 @SEED
 @WORKERS
@@ -179,12 +188,7 @@ def train(plugins: Callable[[], "Plugins"], /, **options: Any) -> None:
 
 
 @main.command()
-@option("--model", required=True, help="A card's name or a card file.")
-@option("--task", "--tasks", "tasks", type=Names(), multiple=True, help="Task or tasks.  [default: the card's]")
-@option("--level", "--levels", "levels", type=Names(), multiple=True, help="Level or levels.  [default: the card's]")
-@option("--arm", default=None, help="What the student sees of each trace.  [default: the card's]")
-@option("-n", "--count", type=click.IntRange(1), default=None, help="Problems of each.  [default: the card's]")
-@OVERRIDES
+@course
 @SEED
 @click.pass_obj
 def plan(plugins: Callable[[], "Plugins"], /, **options: Any) -> None:
@@ -210,7 +214,7 @@ def doctor(ctx: click.Context, /, **options: Any) -> None:
 
 
 @main.command()
-@option("--model", required=True, help="A card's name, a card file, or hf:FOLDER.")
+@option("--model", required=True, help="A card's name, a card file, hf:FOLDER or lora:FOLDER.")
 @option("--format", "form", default="gguf", show_default=True, help="The back-end whose files are written.")
 @option("--quant", default="q8_0", show_default=True, help="Their precision: f32, f16, q8_0, q4_k_m ...")
 @OVERRIDES

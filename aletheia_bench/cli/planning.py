@@ -1,14 +1,13 @@
 """What `plan` does with its options."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
+from typing import Any
 
 import click
 from tabulate import tabulate
 
-from aletheia_bench import cards, corpus
-from aletheia_bench.cli.building import course_of
-from aletheia_bench.cli.options import names
+from aletheia_bench import corpus
+from aletheia_bench.cli.building import chosen_card, course_of
 from aletheia_bench.contexts import examples
 from aletheia_bench.students import Course
 from aletheia_plugins import Card, Example, Planning, UsageError
@@ -20,25 +19,8 @@ SAMPLE = 40
 """Problems of each task and level whose examples are looked at."""
 
 
-def plan(
-    plugins: Plugins,
-    *,
-    model: str,
-    tasks: Sequence[tuple[str, ...]],
-    levels: Sequence[tuple[str, ...]],
-    arm: str | None,
-    count: int | None,
-    overrides: Sequence[str],
-    seed: int,
-) -> None:
-    card = cards.override(cards.find(plugins, model), overrides)
-    card = replace(
-        card,
-        arm=arm or card.arm,
-        tasks=names(tasks) or card.tasks,
-        levels=names(levels) or card.levels,
-        count=count or card.count,
-    )
+def plan(plugins: Plugins, *, seed: int, **options: Any) -> None:
+    card = chosen_card(plugins, **options)
     backend = plugins.backend(card.backend)
     if not isinstance(backend, Planning):
         raise UsageError(f"The back-end {card.backend!r} of {card.name} makes no plans; lora does.")

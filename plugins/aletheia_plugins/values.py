@@ -275,8 +275,7 @@ class Completion:
 
     finish: "stop" (a stop text, or the model's own end), "length" (max_tokens, or no room in the context), "timeout",
     or "error"; with the cause in `error`, where there is more to say. `tokens`: their ids, -1 for one whose id the
-    back-end is not told. `seconds` is the share of wall time that this
-    request took.
+    back-end is not told. `seconds` is the share of wall time that this request took.
     """
 
     id: str

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from importlib import import_module
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, ClassVar
 
+from aletheia_models.packages import device, require
 from aletheia_models.tables import check_tables, trained
 from aletheia_plugins import Card, Example, MissingError, Model, ModelFileError, Progress
 
@@ -22,7 +22,7 @@ class HF:
     name: ClassVar[str] = "hf"
 
     def open(self, card: Card) -> Model:
-        _require()
+        require("hf")
         if card.weights is None or not (card.weights / "config.json").exists():
             raise MissingError(
                 f"{card.name} has no weights in {card.weights}: "
@@ -34,16 +34,16 @@ class HF:
         check_tables(card)
         batch_size = _batch_size(card)
         model, tokenizer = load_model(card.weights), load_tokenizer(card.weights)
-        if _device() == "cpu":  # where half precision is slow
+        if device() == "cpu":  # where half precision is slow
             model.float()
-        return HFModel(model.to(_device()), tokenizer, batch_size=batch_size, chat=card.chat)
+        return HFModel(model.to(device()), tokenizer, batch_size=batch_size, chat=card.chat)
 
     def describe(self, where: str) -> Mapping[str, Any]:
         """What a training wrote beside the weights."""
         return {**trained(Path(where)), "weights": Path(where)}
 
     def check(self, card: Card) -> None:
-        _require()
+        require("hf")
         from aletheia_models.hf.student import configuration
         from aletheia_models.hf.training import Recipe
 
@@ -62,7 +62,7 @@ class HF:
         workers: int,
         progress: Progress,
     ) -> Mapping[str, Any]:
-        _require()
+        require("hf")
         from aletheia_models.hf.batches import stream
         from aletheia_models.hf.student import build_student, parameters, take_over
         from aletheia_models.hf.tokenizer import build_tokenizer
@@ -79,7 +79,7 @@ class HF:
         model: Any = build_student(card.settings.get("architecture", {}), tokenizer, seed=seed)
         if recipe.start:
             take_over(model, tokenizer, card.source.parent / recipe.start)
-        model.to(_device())
+        model.to(device())
         read = partial(
             stream, pages, tokenizer, tokens_per_batch=recipe.tokens_per_batch,
             max_length=model.config.max_position_embeddings, seed=seed, workers=workers,
@@ -99,25 +99,8 @@ def _batch_size(card: Card) -> int:
     return size
 
 
-def _require() -> None:
-    for package in ("torch", "transformers"):
-        try:
-            import_module(package)
-        except ImportError as error:
-            raise MissingError(f"hf needs {error.name or package}: pip install 'aletheia-bench[hf]'") from error
-    import transformers
-
-    transformers.utils.logging.disable_progress_bar()
-
-
 def _machine() -> str:
     """What the device is called."""
     import torch
 
-    return torch.cuda.get_device_name() if _device() == "cuda" else "cpu"
-
-
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.cuda.get_device_name() if device() == "cuda" else "cpu"

@@ -5,17 +5,18 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
 from aletheia_models.lora.bases import fingerprint, here, locate
+from aletheia_models.packages import device, require
 from aletheia_models.tables import check_tables, trained
 from aletheia_plugins import Card, Example, MissingError, Model, ModelFileError, Progress, UsageError
 
 __all__ = ["LoRA"]
 
-PACKAGES = ("torch", "transformers", "peft", "accelerate")
+PACKAGES = ("peft", "accelerate")
 BASE = "base.json"
 """Beside an adapter: which base it belongs to."""
 
@@ -34,21 +35,18 @@ class LoRA:
         return {**trained(weights), "weights": weights, "base": base if plus else _told(weights)["base"]}
 
     def open(self, card: Card) -> Model:
-        _require()
+        require("lora", *PACKAGES)
         from aletheia_models.hf.generation import HFModel
         from aletheia_models.hf.loading import load_tokenizer
 
         check_tables(card, "lora")
         options = _generation(card)
-        student = _student(card, dtype=_dtype())
-        if options["merged"] and hasattr(student, "merge_and_unload"):
-            student = student.merge_and_unload()
-        model = student.get_base_model() if hasattr(student, "get_base_model") else student
+        model = _student(card, merged=options["merged"], dtype=_dtype())
         assert card.weights
         return HFModel(model, load_tokenizer(card.weights), batch_size=options["batch_size"], chat=card.chat)
 
     def check(self, card: Card) -> None:
-        _require()
+        require("lora", *PACKAGES)
         from aletheia_models.lora.training import Adapter, Recipe
 
         check_tables(card, "lora")
@@ -67,7 +65,7 @@ class LoRA:
         workers: int,
         progress: Progress,
     ) -> Mapping[str, Any]:
-        _require()
+        require("lora", *PACKAGES)
         import torch
 
         from aletheia_models.hf.batches import stream
@@ -109,20 +107,18 @@ class LoRA:
 
     def merge(self, card: Card, folder: Path) -> None:
         """Write the base with the adapter in it, in full precision."""
-        _require()
+        require("lora", *PACKAGES)
         import torch
 
         from aletheia_models.hf.loading import load_tokenizer
 
-        student = _student(card, dtype=torch.float32)
-        merged = student.merge_and_unload() if hasattr(student, "merge_and_unload") else student
-        merged.save_pretrained(folder)
+        _student(card, merged=True, dtype=torch.float32).save_pretrained(folder)
         assert card.weights
         load_tokenizer(card.weights).save_pretrained(folder)
 
     def plan(self, card: Card, sample: Sequence[tuple[float, Example]]) -> Mapping[str, str]:
         """See `Planning`. The card's [architecture] will do where the base is not on this machine."""
-        _require()
+        require("lora", *PACKAGES)
         from aletheia_models.hf.loading import load_config, load_tokenizer
         from aletheia_models.lora import planning
         from aletheia_models.lora.training import Adapter, Recipe
@@ -189,8 +185,8 @@ def _base(card: Card) -> Path:
     return locate(card, size=size)
 
 
-def _student(card: Card, **options: Any) -> Any:
-    """The base with the card's adapter, or what all weights of were trained."""
+def _student(card: Card, *, merged: bool, **options: Any) -> Any:
+    """The base with the card's adapter, merged with it or in place; or what all weights of were trained."""
     from aletheia_models.hf.loading import load_model
 
     if card.weights is None or not (card.weights / BASE).exists():
@@ -199,14 +195,14 @@ def _student(card: Card, **options: Any) -> Any:
             f"train it with 'aletheia-bench train --model {card.name} -o FOLDER' and run lora:FOLDER."
         )
     if (card.weights / "config.json").exists():
-        return load_model(card.weights, **options).to(_device())
+        return load_model(card.weights, **options).to(device())
     from peft import PeftModel
 
     told, base = _told(card.weights), _base(card)
-    if (found := fingerprint(base)) != told["sha256"]:
+    if (other := fingerprint(base)) != told["sha256"]:
         raise ModelFileError(
             f"{card.weights} is an adapter of {told['base']} (SHA-256 {told['sha256']}), and {base} is another model "
-            f"({found}): name its base with -M base=PATH, or lora:BASE+ADAPTER."
+            f"({other}): name its base with -M base=PATH, or lora:BASE+ADAPTER."
         )
     if not (card.weights / "adapter_model.safetensors").exists():
         raise ModelFileError(f"{card.weights} has no adapter_model.safetensors: weights in other formats are not read.")
@@ -214,7 +210,8 @@ def _student(card: Card, **options: Any) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers in an old way
             warnings.filterwarnings("error", message=".*missing adapter keys")
-            return PeftModel.from_pretrained(load_model(base, **options), card.weights).to(_device())
+            found = PeftModel.from_pretrained(load_model(base, **options), card.weights).to(device())
+            return found.merge_and_unload() if merged else found.get_base_model()
     except ModelFileError:
         raise
     except Exception as error:
@@ -245,9 +242,10 @@ def _quantized(bits: int) -> dict[str, Any]:
     """What loads the base in 4 bits, if that is asked for. Raises MissingError where it cannot be."""
     if bits != 4:
         return {}
-    if _device() != "cuda":
+    if device() != "cuda":
         raise UsageError("[lora] bits = 4 needs a CUDA GPU, and there is none: set it to 16, or -M lora.bits=16.")
-    _require("bitsandbytes")
+    if find_spec("bitsandbytes") is None:
+        raise MissingError("[lora] bits = 4 needs bitsandbytes: pip install bitsandbytes")
     import torch
     from transformers import BitsAndBytesConfig
 
@@ -259,26 +257,8 @@ def _quantized(bits: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _require(*packages: str) -> None:
-    for package in packages or PACKAGES:
-        try:
-            import_module(package)
-        except ImportError as error:
-            missing = error.name or package
-            raise MissingError(f"lora needs {missing}: pip install 'aletheia-bench[lora]'") from error
-    import transformers
-
-    transformers.utils.logging.disable_progress_bar()
-
-
 def _dtype() -> Any:
     """bfloat16 on a GPU, float32 on a CPU."""
     import torch
 
-    return torch.bfloat16 if _device() == "cuda" else torch.float32
-
-
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.bfloat16 if device() == "cuda" else torch.float32

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aletheia_plugins import Card, MissingError, ModelFileError
 
-__all__ = ["fingerprint", "locate"]
+__all__ = ["fingerprint", "here", "locate"]
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 PATTERNS = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]

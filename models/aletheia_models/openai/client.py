@@ -14,7 +14,6 @@ __all__ = ["EndpointModel"]
 
 UNKNOWN = -1
 """A token of which only the number is told."""
-FINISHES = {"stop": "stop", "length": "length"}
 PAUSE, LONGEST = 0.5, 8.0
 """Seconds before the second try, and before any."""
 HELLO = 10.0
@@ -111,15 +110,14 @@ class EndpointModel:
         text = choice.message.content or "" if self.chat else choice.text
         if not isinstance(text, str):
             raise TypeError(text)
-        finish = FINISHES.get(choice.finish_reason)
+        if choice.finish_reason not in ("stop", "length"):
+            return _failed(request, "error", f"it ended because of {choice.finish_reason!r}", began)
         usage = answer.usage
         read = max(0, int(usage.prompt_tokens)) if usage else 0
         written = min(max(0, int(usage.completion_tokens)) if usage else len(text.split()), request.max_tokens)
         busy = min(self.endpoint.concurrency, max(1, len(self.asked)))
         seconds = (time.monotonic() - began) / busy
-        if finish is None:
-            return _failed(request, "error", f"it ended because of {choice.finish_reason!r}", began)
-        return Completion(request.id, text, (UNKNOWN,) * written, read, finish, seconds)  # type: ignore[arg-type]
+        return Completion(request.id, text, (UNKNOWN,) * written, read, choice.finish_reason, seconds)
 
     def _hidden(self, text: str) -> str:
         """The text without the key, which an endpoint may repeat."""
