@@ -6,8 +6,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from aletheia_bench.measures import Estimate
 from aletheia_bench.report import Results, percent
+from aletheia_bench.statistics import Estimate
 
 __all__ = ["plot", "table"]
 

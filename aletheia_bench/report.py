@@ -11,19 +11,10 @@ from typing import Any
 
 from tabulate import tabulate
 
-from aletheia_bench.measures import (
-    Estimate,
-    Outcome,
-    Score,
-    by_conflicts,
-    by_size,
-    fisher,
-    line_errors,
-    mcnemar,
-    measure,
-    score,
-)
+from aletheia_bench.measures import by_conflicts, by_size, line_errors, measure
 from aletheia_bench.runs import Run
+from aletheia_bench.scoring import Outcome, Score, score
+from aletheia_bench.statistics import Estimate, fisher, mcnemar
 from aletheia_plugins import Task, UsageError
 
 __all__ = ["Results", "compare", "percent", "table", "write"]

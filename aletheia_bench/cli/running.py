@@ -13,8 +13,8 @@ from aletheia_bench import cards, curve, report
 from aletheia_bench.cli.building import chosen_tasks, course_of, exporter, known_level, precision, student, write
 from aletheia_bench.cli.options import names
 from aletheia_bench.evaluation import Options, prepare, run as evaluate
-from aletheia_bench.measures import Outcome
 from aletheia_bench.runs import Run, identity
+from aletheia_bench.scoring import Outcome
 from aletheia_bench.students import made_from
 from aletheia_plugins import Card, Task, UnknownNameError, UsageError
 from aletheia_plugins.loading import Plugins

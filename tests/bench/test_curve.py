@@ -5,8 +5,9 @@ import re
 import pytest
 
 from aletheia_bench import curve
-from aletheia_bench.measures import Outcome, Score, measure
+from aletheia_bench.measures import measure
 from aletheia_bench.report import Results
+from aletheia_bench.scoring import Outcome, Score
 
 
 def a_run(precision: str, *outcomes: Outcome, task: str = "sat-tiny", **facts) -> Results:

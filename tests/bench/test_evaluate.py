@@ -8,7 +8,7 @@ import pytest
 from aletheia_bench.contexts import examples
 from aletheia_bench.evaluate import Limits, evaluate
 from aletheia_bench.items import Item, generated
-from aletheia_bench.measures import Outcome, score
+from aletheia_bench.scoring import Outcome, score
 from aletheia_bench.search import search
 from aletheia_bench.testing import Playback
 from aletheia_bench.text import render

@@ -6,23 +6,10 @@ from itertools import count
 import pytest
 from hypothesis import given, strategies as st
 
-from aletheia_bench.measures import (
-    MEASURES,
-    Estimate,
-    Outcome,
-    Score,
-    by_conflicts,
-    by_size,
-    fisher,
-    line_errors,
-    mcnemar,
-    mean,
-    measure,
-    rate,
-    score,
-    share,
-)
+from aletheia_bench.measures import MEASURES, by_conflicts, by_size, line_errors, measure
+from aletheia_bench.scoring import Outcome, Score, score
 from aletheia_bench.search import search
+from aletheia_bench.statistics import Estimate, fisher, mcnemar, mean, rate, share
 from aletheia_bench.text import render
 from aletheia_tasks import Sat, Sudoku, aletheia_tasks
 

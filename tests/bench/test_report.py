@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from aletheia_bench.measures import MEASURES, Outcome, Score, measure
+from aletheia_bench.measures import MEASURES, measure
 from aletheia_bench.report import COLUMNS, Results, compare, table, write
+from aletheia_bench.scoring import Outcome, Score
 from aletheia_plugins import UsageError
 
 CONFIG = {
