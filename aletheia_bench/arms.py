@@ -1,15 +1,24 @@
-"""What a student is shown of a verified trace. Every arm is derived from the same trace of the same problem."""
+"""What a student is shown of a verified trace. Every arm is derived from the same traces of the same problems.
+
+backtracking    the trace: the method
+linearized      without dead branches: the paper's control
+answer          the answer alone
+swapped         the trace of another problem, with this one's answer: does the content matter?
+filler          as many words as the trace, without content: is it the time to think?
+masked          the trace; nothing is learnt from the decisions and implications of branches that are given up
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 
-from aletheia_plugins import Decide, Imply, Literal, State, Step, Trace, UnknownNameError, Verdict
+from aletheia_bench.text import parse, render
+from aletheia_plugins import Backtrack, Decide, Imply, Literal, State, Step, Trace, UnknownNameError, Verdict
 
-__all__ = ["ARMS", "arm"]
+__all__ = ["ARMS", "Another", "answer", "arm", "foreign", "linearized", "unlearnt"]
 
-
-def backtracking(trace: Trace) -> Trace:
-    """The trace as it is: the method."""
-    return trace
+Another = Callable[[], Trace]
+"""Finds the trace of another problem."""
+Arm = Callable[[Trace, Another], str]
+DOT = "."
 
 
 def answer(trace: Trace) -> Trace:
@@ -62,15 +71,53 @@ def _path(trace: Trace) -> Iterator[Step]:
         held.add(literal)
 
 
-ARMS: Mapping[str, Callable[[Trace], Trace]] = {
-    "backtracking": backtracking,
-    "linearized": linearized,
-    "answer": answer,
+def swapped(trace: Trace, another: Trace) -> Trace:
+    """The steps of the other trace, and the answer of this one (after Valmeekam et al., arXiv 2505.13775)."""
+    return Trace((*another.steps[:-1], trace.steps[-1]))
+
+
+def filler(trace: Trace) -> str:
+    """A dot for each word of the trace, and the answer (after Pfau et al., arXiv 2404.15758)."""
+    *lines, last = render(trace).splitlines(keepends=True)
+    return "".join([" ".join(DOT * len(line.split(" "))) + "\n" for line in lines]) + last
+
+
+def unlearnt(name: str, text: str) -> frozenset[int]:
+    """Numbers of the lines that this arm shows, but does not teach.
+
+    Noticing a conflict, going back and restating the state are right wherever they stand, and are taught.
+    """
+    if name != "masked":
+        return frozenset()
+    gone: list[int] = []
+    branches: list[list[int]] = [[]]
+    for number, step in enumerate(parse(text).steps):
+        if isinstance(step, Decide):
+            branches.append([number])
+        elif isinstance(step, Imply):
+            branches[-1].append(number)
+        elif isinstance(step, Backtrack):
+            gone += branches.pop()
+    return frozenset(gone)
+
+
+def foreign(name: str) -> bool:
+    """Whether the states that this arm shows are another problem's."""
+    return name == "swapped"
+
+
+ARMS: Mapping[str, Arm] = {
+    "backtracking": lambda trace, _: render(trace),
+    "linearized": lambda trace, _: render(linearized(trace)),
+    "answer": lambda trace, _: render(answer(trace)),
+    "swapped": lambda trace, another: render(swapped(trace, another())),
+    "filler": lambda trace, _: filler(trace),
+    "masked": lambda trace, _: render(trace),
 }
 
 
-def arm(name: str) -> Callable[[Trace], Trace]:
-    """The arm of that name. Raises UnknownNameError."""
+def arm(name: str) -> Arm:
+    """The arm of that name, from a trace to the text that is shown. Raises UnknownNameError."""
     if name not in ARMS:
         raise UnknownNameError("arm", name, ARMS)
     return ARMS[name]

@@ -70,15 +70,23 @@ def context(kind: ContextKind, problem: str) -> Context:
     return _Folded(problem) if kind == "folded" else _Cumulative(problem)
 
 
-def examples(kind: ContextKind, problem: str, text: str) -> Iterator[Example]:
-    """The turns of a trace as training examples: what the model would read, and what it should write."""
+def examples(
+    kind: ContextKind, problem: str, text: str, *, unlearnt: frozenset[int] = frozenset()
+) -> Iterator[Example]:
+    """The turns of a trace as training examples: what the model would read, and what it should write.
+
+    Nothing is learnt from the lines of these numbers, and there is no example that has no other line.
+    """
     current = context(kind, problem)
-    prompt, turn = current.prompt, ""
-    for line in text.splitlines(keepends=True):
-        turn += line
+    prompt, turn = current.prompt, list[int]()
+    lines = text.splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        turn.append(number)
         if current.extend(line):
-            yield Example(prompt, turn)
-            prompt, turn = current.prompt, ""
+            quiet = frozenset(place for place, n in enumerate(turn) if n in unlearnt)
+            if len(quiet) < len(turn):
+                yield Example(prompt, "".join([lines[n] for n in turn]), unlearnt=quiet)
+            prompt, turn = current.prompt, []
 
 
 def turns(kind: ContextKind, text: str) -> int:

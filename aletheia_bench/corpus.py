@@ -119,7 +119,7 @@ def _verified(plan: Plan, index: int) -> Record | None:
     if trace.verdict is Verdict.UNKNOWN:
         return None
     text = render(trace)
-    shown = text if plan.arm == "backtracking" else render(arm(plan.arm)(trace))
+    shown = arm(plan.arm)(trace, partial(_another, plan, canonical))
     record: Record = {
         "id": plan.id(index),
         "task": task.name,
@@ -150,6 +150,17 @@ def _search(task: Task[Any], problem: Any, native: str, max_steps: int) -> Trace
     A student need not learn which of them is the first, and sees them all alike.
     """
     return search(task.csp(problem), rng=generator("search", native), max_steps=max_steps)
+
+
+def _another(plan: Plan, canonical: str) -> Trace:
+    """The trace of another problem of the level, no disguise of this one; the same one for the same problem."""
+    rng = generator("another", plan.split, plan.seed, canonical)
+    while True:
+        problem = plan.task.generate(plan.level, split=plan.split, seed=plan.seed, index=rng.randrange(1 << 30))
+        if plan.task.canonical(problem) != canonical:
+            trace = _search(plan.task, problem, plan.task.dumps(problem), plan.max_steps)
+            if trace.verdict is not Verdict.UNKNOWN:
+                return trace
 
 
 def difficulty(trace: Trace) -> dict[str, int | str]:
@@ -302,13 +313,17 @@ def verify(record: Record, task: Task[Any]) -> str | None:
         return f"the problem cannot be read: {error}"
     if task.render(problem) != record["prompt"] or task.canonical(problem) != record["canonical"]:
         return "the prompt or the canonical form is not that of the problem"
+    if not belongs(record["canonical"], record["split"]):  # type: ignore[arg-type]  # a split
+        return "the problem is a test problem in disguise" if record["split"] == "train" else "it is a training problem"
     text = record["completion"]
     if record["steps"] != text.splitlines() or record["segments"] != list(segments(text)):
         return "the steps or segments are not those of the completion"
     found = review(task, problem, record["completion"])
     if record["arm"] == "backtracking":
         return None if found.valid else _first(found)
-    if render(arm(record["arm"])(_search(task, problem, record["problem"], MAX_STEPS))) != record["completion"]:
+    plan = Plan(task, record["level"], 1, record["split"], record["seed"])  # type: ignore[arg-type]  # a split
+    trace = _search(task, problem, record["problem"], MAX_STEPS)
+    if arm(record["arm"])(trace, partial(_another, plan, record["canonical"])) != record["completion"]:
         return f"the completion is not what the arm {record['arm']!r} makes of the verified trace"
     return None
 

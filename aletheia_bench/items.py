@@ -11,7 +11,7 @@ from aletheia_bench.search import search
 from aletheia_bench.text import render
 from aletheia_plugins import AletheiaError, CorpusError, ProblemFileError, Task, UsageError, Verdict
 
-__all__ = ["Item", "from_file", "generated"]
+__all__ = ["Item", "from_file", "generated", "problems"]
 
 MAX_STEPS = 50_000
 """Beyond this the reference search gives up on an item, and the solver's word alone counts."""
@@ -37,18 +37,24 @@ def generated(task: Task[Any], level: str, *, seed: int, limit: int) -> Iterator
 
 
 def from_file(task: Task[Any], path: Path) -> Iterator[Item]:
-    """The problems of a file, or of all files of a folder, in the format of the task's field."""
+    """The problems of a file, or of all files of a folder, in the format of the task's field, as items."""
+    for name, problem in problems(task, path):
+        yield _item(task, problem, name)
+
+
+def problems(task: Task[Any], path: Path) -> Iterator[tuple[str, Any]]:
+    """The problems of a file, or of all files of a folder, each with a name."""
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     for file in files:
         try:
-            problems = task.loads(file.read_text(encoding="utf-8"))
+            found = task.loads(file.read_text(encoding="utf-8"))
         except ProblemFileError as error:
             raise error.at(str(file)) from error
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{file} cannot be read: {error}.") from error
         name = file.relative_to(path).as_posix() if path.is_dir() else file.stem
-        for number, problem in enumerate(problems):
-            yield _item(task, problem, f"{name}-{number}")
+        for number, problem in enumerate(found):
+            yield f"{name}-{number}", problem
 
 
 def _item(task: Task[Any], problem: Any, name: str) -> Item:

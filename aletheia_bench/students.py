@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aletheia_bench import corpus
+from aletheia_bench.arms import foreign, unlearnt
 from aletheia_bench.contexts import examples, turns
 from aletheia_bench.hints import hinted
 from aletheia_bench.locking import alone
@@ -75,12 +76,14 @@ class _Pages(Sequence[list[Example]]):
         return [example for which, place in self.pages[number] for example in self._turns(self.corpora[which][place])]
 
     def _turns(self, record: corpus.Record) -> Iterator[Example]:
-        task = self.tasks[record["task"]]
+        task, prompt, text = self.tasks[record["task"]], record["prompt"], record["completion"]
         csp = task.csp(task.loads(record["problem"])[0])
-        rename = renamer(self.names, record["prompt"], record["completion"], generator("names", record["id"]))
-        backtracks = "\nbacktrack " in record["completion"]  # what a trace never does is not practised
-        for example in examples(self.context, record["prompt"], record["completion"]):
-            yield rename(hinted(example, record["prompt"], csp, exercises=self.exercises, backtracks=backtracks))
+        rename = renamer(self.names, prompt, text, generator("names", record["id"]))
+        backtracks = "\nbacktrack " in text  # what a trace never does is not practised
+        for example in examples(self.context, prompt, text, unlearnt=unlearnt(record["arm"], text)):
+            if not foreign(record["arm"]):
+                example = hinted(example, prompt, csp, exercises=self.exercises, backtracks=backtracks)  # noqa: PLW2901
+            yield rename(example)
 
 
 def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:

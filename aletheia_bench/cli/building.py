@@ -10,6 +10,7 @@ import click
 
 from aletheia_bench import cards, corpus, proof as proofs
 from aletheia_bench.cli.options import cores, names, spelling
+from aletheia_bench.items import problems
 from aletheia_bench.progress import progress
 from aletheia_bench.students import RANK, Course, train as teach
 from aletheia_bench.text import parse
@@ -79,19 +80,29 @@ def _prove(path: Path, task: Task[Any], folder: Path) -> None:
     click.echo(f"{folder}: {count} proofs.")
 
 
-def verify(plugins: Plugins, files: Sequence[Path]) -> int:
-    """Print one line for each bad trace; how many there are."""
+def verify(plugins: Plugins, files: Sequence[Path], against: Sequence[Path] = ()) -> int:
+    """Print one line for each bad trace, and each of a problem that is `against`; how many there are."""
     bad = total = 0
+    forms: dict[str, dict[str, str]] = {}
     with progress("verify") as show:
         for path in files:
             for number, record in enumerate(corpus.read(path), 1):
                 total += 1
                 show(number, number)
-                if wrong := corpus.verify(record, plugins.task(record["task"])):
+                task = plugins.task(record["task"])
+                if task.name not in forms:
+                    forms[task.name] = _forms(task, against)
+                same = forms[task.name].get(record["canonical"])
+                if wrong := corpus.verify(record, task) or (f"the same problem as {same}" if same else None):
                     bad += 1
                     click.echo(f"{path}:{number}: {record['id']}: {wrong}")
     click.echo(f"{total} traces, {bad} bad.", err=True)
     return bad
+
+
+def _forms(task: Task[Any], against: Sequence[Path]) -> dict[str, str]:
+    """Canonical form of each problem in these files → where it is."""
+    return {task.canonical(p): f"{path}: {name}" for path in against for name, p in problems(task, path)}
 
 
 def train(plugins: Plugins, *, out: Path, seed: int, workers: int, **options: Any) -> None:

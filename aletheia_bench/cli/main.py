@@ -150,7 +150,11 @@ def run(ctx: click.Context, /, **options: Any) -> None:
 @option("-n", "--count", type=click.IntRange(1), required=True, help="Problems of each task and level.")
 @option("-o", "--out", type=file(), required=True, help="The JSONL file; with several tasks or levels, a pattern "
         "with {task} and {level}.")  # fmt: skip
-@option("--arm", default="backtracking", help="What is shown of each trace: backtracking, linearized or answer.")
+@option(
+    "--arm",
+    default="backtracking",
+    help="What is shown of each trace: backtracking, linearized, answer, swapped, filler or masked.",
+)
 @option("--split", type=click.Choice(["train", "test"]), default="train", help="Which problems.")
 @SEED
 @WORKERS
@@ -166,12 +170,14 @@ def traces(plugins: Callable[[], "Plugins"], /, **options: Any) -> None:
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=file(exists=True))
+@option("--against", type=click.Path(exists=True, path_type=Path), multiple=True,
+        help="A file or folder of problems that must not be among them, in any disguise.")  # fmt: skip
 @click.pass_context
-def verify(ctx: click.Context, /, files: tuple[Path, ...]) -> None:
-    """Check trace files again: one line for each bad trace."""
+def verify(ctx: click.Context, /, files: tuple[Path, ...], against: tuple[Path, ...]) -> None:
+    """Check trace files again: one line for each bad trace, or for one of a problem that may not be there."""
     from aletheia_bench.cli import building
 
-    ctx.exit(1 if building.verify(ctx.obj(), files) else 0)
+    ctx.exit(1 if building.verify(ctx.obj(), files, against) else 0)
 
 
 @main.command()

@@ -247,6 +247,8 @@ class Example:
     """(n, word): what the completion would begin with, or could name, if the prompt ended at its n-th word."""
     alternatives: tuple[str, ...] = ()
     """Other completions that are as right; they begin with the same word."""
+    unlearnt: frozenset[int] = frozenset()
+    """Lines of the completion, counted from 0, that are read but not learnt."""
     exercises: tuple[tuple[int, str], ...] = ()
     """(n, lines): something to practise behind the prompt that is not asked for; its first n words are given."""
 

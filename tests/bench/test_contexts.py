@@ -9,7 +9,7 @@ from aletheia_bench.evaluate import Limits, evaluate
 from aletheia_bench.items import Item
 from aletheia_bench.search import search
 from aletheia_bench.testing import Playback
-from aletheia_bench.text import parse_line, render, render_step, segments
+from aletheia_bench.text import parse_line, render_step, segments
 from aletheia_plugins import Decide, Imply, Literal, State, Verdict
 from aletheia_tasks import aletheia_tasks
 
@@ -32,7 +32,7 @@ LINES = TEXT.splitlines(keepends=True)
 def a_trace(task, level: str, index: int, name: str) -> tuple[str, str]:
     """A problem's prompt and what the arm shows of its trace."""
     problem = task.generate(level, split="train", seed=5, index=index)
-    return task.render(problem), render(arm(name)(search(task.csp(problem))))
+    return task.render(problem), arm(name)(search(task.csp(problem)), lambda: search(task.csp(problem)))
 
 
 def played_back(kind, problem: str, text: str):

@@ -61,6 +61,16 @@ def test_alternatives_stand_beside_the_completion_behind_one_prompt(tokenizer):
     assert batch.tokens == (batch.parts >= 0).sum()
 
 
+def test_nothing_is_learnt_from_lines_that_are_only_read(tokenizer):
+    example = Example("after red comes\n", "green blue\ngrey\npink red\n", unlearnt=frozenset({0, 2}))
+    (batch,) = pass_over([example], tokenizer)
+    whole = Example(example.prompt, example.completion)
+    (learnt,) = pass_over([whole], tokenizer)
+    assert batch.ids.tolist() == learnt.ids.tolist()
+    words = [tokenizer.decode(found) for found in spelt(batch.targets, batch).values()]
+    assert words == ["grey", "\n", END]
+
+
 def test_exercises_stand_beside_the_completion_with_loss_behind_what_is_given(tokenizer):
     example = Example(
         "after red comes\n",

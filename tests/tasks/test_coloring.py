@@ -10,6 +10,8 @@ from hypothesis import given, strategies as st
 from aletheia_plugins import ProblemFileError, Verdict
 from aletheia_tasks.coloring import Coloring, Problem
 
+from .disguises import disguised_graph
+
 task = Coloring()
 
 
@@ -27,12 +29,6 @@ def colourable(problem):
         all(colouring[left - 1] != colouring[right - 1] for left, right in problem.edges)
         for colouring in itertools.product(range(problem.colours), repeat=problem.vertices)
     )
-
-
-def disguised(problem, rng):
-    names = rng.sample(range(1, problem.vertices + 1), problem.vertices)
-    edges = sorted(tuple(sorted((names[left - 1], names[right - 1]))) for left, right in problem.edges)
-    return Problem(problem.vertices, tuple(edges), problem.colours)
 
 
 # --- text ---
@@ -163,7 +159,7 @@ def test_one_of_a_pair_can_be_coloured(level):
 
 @given(graphs(), st.randoms(use_true_random=False))
 def test_a_disguise_changes_nothing_canonical(problem, rng):
-    assert task.canonical(disguised(problem, rng)) == task.canonical(problem)
+    assert task.canonical(disguised_graph(problem, rng)) == task.canonical(problem)
 
 
 @pytest.mark.parametrize("level", ["small", "medium", "hard"])
@@ -171,7 +167,7 @@ def test_a_disguised_problem_of_a_level_is_recognised(level):
     rng = random.Random(0)
     for index in range(12):
         problem = task.generate(level, split="train", seed=6, index=index)
-        assert task.canonical(disguised(problem, rng)) == task.canonical(problem)
+        assert task.canonical(disguised_graph(problem, rng)) == task.canonical(problem)
 
 
 def test_all_graphs_of_five_vertices_are_told_apart():

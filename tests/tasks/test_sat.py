@@ -9,6 +9,8 @@ from hypothesis import given, strategies as st
 from aletheia_plugins import ProblemFileError, Verdict
 from aletheia_tasks.sat import Problem, Sat
 
+from .disguises import disguised_formula
+
 task = Sat()
 
 
@@ -36,19 +38,6 @@ def random_formula(rng, most_variables=12):
         chosen = rng.sample(range(1, variables + 1), rng.choice((2, 3, 3, 3)))
         clauses.append(tuple(rng.choice((-v, v)) for v in chosen))
     return Problem(variables, tuple(clauses))
-
-
-def disguised(problem, rng):
-    """Variables renamed, polarities flipped, clauses and literals reordered, a clause repeated."""
-    names = rng.sample(range(1, problem.variables + 1), problem.variables)
-    signs = [rng.choice((-1, 1)) for _ in names]
-    clauses = [
-        [names[abs(literal) - 1] * signs[abs(literal) - 1] * (1 if literal > 0 else -1) for literal in clause]
-        for clause in problem.clauses
-    ]
-    clauses += rng.sample(clauses, min(1, len(clauses)))
-    rng.shuffle(clauses)
-    return Problem(problem.variables, tuple(tuple(rng.sample(clause, len(clause))) for clause in clauses))
 
 
 # --- text ---
@@ -229,7 +218,7 @@ def test_the_clause_that_differs_stands_anywhere():
 
 @given(formulas(), st.randoms(use_true_random=False))
 def test_a_disguise_changes_nothing_canonical(problem, rng):
-    assert task.canonical(disguised(problem, rng)) == task.canonical(problem)
+    assert task.canonical(disguised_formula(problem, rng)) == task.canonical(problem)
 
 
 @pytest.mark.parametrize("level", ["small", "hard"])
@@ -238,7 +227,7 @@ def test_a_disguised_problem_of_a_level_is_recognised_and_others_are_told_apart(
     problems = [task.generate(level, split="train", seed=6, index=i) for i in range(12)]
     forms = [task.canonical(problem) for problem in problems]
     assert len(set(forms)) == 12
-    assert [task.canonical(disguised(problem, rng)) for problem in problems] == forms
+    assert [task.canonical(disguised_formula(problem, rng)) for problem in problems] == forms
 
 
 def test_a_flipped_literal_is_no_disguise():

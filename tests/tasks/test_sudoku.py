@@ -8,6 +8,8 @@ from hypothesis import given, settings, strategies as st
 from aletheia_plugins import ProblemFileError, Verdict
 from aletheia_tasks.sudoku import Problem, Sudoku
 
+from .disguises import disguised_grid
+
 task = Sudoku()
 
 BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}
@@ -38,23 +40,6 @@ def solutions(cells, size, most=2):
         if len(found) >= most:
             break
     return found
-
-
-def permuted_lines(rng, size, thickness):
-    bands = [rng.sample(range(first, first + thickness), thickness) for first in range(0, size, thickness)]
-    return [line for band in rng.sample(bands, len(bands)) for line in band]
-
-
-def disguised(problem, rng):
-    """Digits renamed, lines and bands permuted, and transposed where the boxes are square."""
-    size = problem.size
-    height, width = BOXES[size]
-    digits = [0, *rng.sample(range(1, size + 1), size)]
-    rows, columns = permuted_lines(rng, size, height), permuted_lines(rng, size, width)
-    grid = [[digits[problem.cells[row * size + column]] for column in columns] for row in rows]
-    if height == width and rng.random() < 0.5:
-        grid = list(zip(*grid, strict=True))
-    return Problem(tuple(value for row in grid for value in row))
 
 
 grids = (
@@ -196,7 +181,7 @@ def test_full_grids_are_diverse():
 @given(grids, st.randoms(use_true_random=False))
 @settings(deadline=None)
 def test_a_disguise_changes_nothing_canonical(problem, rng):
-    assert task.canonical(disguised(problem, rng)) == task.canonical(problem)
+    assert task.canonical(disguised_grid(problem, rng)) == task.canonical(problem)
 
 
 @pytest.mark.parametrize("level", task.levels)
@@ -204,7 +189,7 @@ def test_a_disguised_puzzle_of_a_level_is_recognised(level):
     rng = random.Random(0)
     for index in range(10):
         problem = task.generate(level, split="train", seed=6, index=index)
-        assert task.canonical(disguised(problem, rng)) == task.canonical(problem)
+        assert task.canonical(disguised_grid(problem, rng)) == task.canonical(problem)
 
 
 def test_a_clue_that_moves_or_changes_is_no_disguise():

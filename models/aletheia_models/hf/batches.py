@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerFast
 
@@ -40,6 +41,8 @@ class Encoded(NamedTuple):
 
     prompt: list[int]
     completions: list[list[int]]
+    learnt: list[int]
+    """The first of the completions, without what is not learnt of it."""
     exercises: list[tuple[int, list[int]]]
     hints: Marks
     previews: Marks
@@ -206,10 +209,12 @@ def _encode(window: list[Example], tokenizer: PreTrainedTokenizerFast, max_lengt
     encoded: list[Encoded] = []
     for example, prompt in zip(window, tokens([e.prompt for e in window]), strict=True):
         previews = [(place, (word,)) for place, word in example.previews]
+        written = [[*ids, end] for ids in islice(completions, 1 + len(example.alternatives))]
         encoded.append(
             Encoded(
                 prompt,
-                [[*ids, end] for ids in islice(completions, 1 + len(example.alternatives))],
+                written,
+                _learnt(example, written[0], backend),
                 [(given, next(exercises)) for given, _ in example.exercises],
                 _marks(example.hints, example.prompt, prompt, vocabulary),
                 _marks(previews, example.prompt, prompt, vocabulary),
@@ -223,6 +228,15 @@ def _encode(window: list[Example], tokenizer: PreTrainedTokenizerFast, max_lengt
             f"or train on an easier level."
         )
     return encoded
+
+
+def _learnt(example: Example, ids: list[int], tokenizer: Tokenizer) -> list[int]:
+    """The ids of its completion, -100 in the lines from which nothing is learnt."""
+    if not example.unlearnt:
+        return ids
+    starts = [start for start, _ in tokenizer.encode(example.completion, add_special_tokens=False).offsets]
+    lines = [example.completion.count("\n", 0, start) for start in starts]
+    return [NONE if line in example.unlearnt else word for line, word in zip(lines, ids[:-1], strict=True)] + ids[-1:]
 
 
 def _marks(
@@ -257,14 +271,15 @@ def _pad(group: list[Encoded], pad: int) -> Batch:
         begin, start = row * columns, len(example.prompt)
         end = start
         ids[row, :start], parts[row, :start], places[row, :start] = example.prompt, 0, np.arange(start)
-        targets.append((begin + start - 1, example.completions[0][:1]))
-        asked = [(targets, 1, part) for part in example.completions]
-        practised = [(exercises, given, part) for given, part in example.exercises]
-        for number, (said, given, part) in enumerate(asked + practised, 1):
+        targets.append((begin + start - 1, example.learnt[:1]))
+        learnt = [example.learnt, *example.completions[1:]]
+        asked = [(targets, 1, *pair) for pair in zip(example.completions, learnt, strict=True)]
+        practised = [(exercises, given, part, part) for given, part in example.exercises]
+        for number, (said, given, part, words) in enumerate(asked + practised, 1):
             first, end = end, end + len(part)
             ids[row, first:end], parts[row, first:end] = part, number
             places[row, first:end] = np.arange(start, start + len(part))
-            said += [(begin + place, [word]) for place, word in enumerate(part[given:], first + given - 1)]
+            said += [(begin + place, [word]) for place, word in enumerate(words[given:], first + given - 1)]
         hints += [(begin + place, words) for place, words in example.hints]
         previews += [(begin + place, words) for place, words in example.previews]
     reasons = [(place, words[1:]) for place, words in hints if len(words) > 1]
