@@ -6,7 +6,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from aletheia_bench.report import Results, percent
+from aletheia_bench.report import percent
+from aletheia_bench.results import Results
 from aletheia_bench.statistics import Estimate
 
 __all__ = ["plot", "table"]

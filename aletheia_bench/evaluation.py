@@ -16,7 +16,8 @@ from aletheia_bench.evaluate import Limits, evaluate
 from aletheia_bench.instructions import instruction
 from aletheia_bench.items import Item, from_file, generated
 from aletheia_bench.progress import progress
-from aletheia_bench.report import Results, write
+from aletheia_bench.report import write
+from aletheia_bench.results import Results
 from aletheia_bench.runs import Run, identity
 from aletheia_plugins import Card, ContextKind, Encoding, Model, Task, UsageError
 from aletheia_plugins.loading import Plugins
@@ -81,7 +82,7 @@ def run(
             flips = _flipped(model, items, options.context, words)
             directory.configure(config | {"model": {**model.facts(), **flips}})
         results = Results.of(directory, task)
-        write(results, path)
+        write(results, path, task)
     return results
 
 

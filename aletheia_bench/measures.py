@@ -5,10 +5,11 @@ from functools import partial
 
 import numpy as np
 
+from aletheia_bench.checker import Fault
 from aletheia_bench.scoring import Outcome, Score
-from aletheia_bench.statistics import Estimate, mean, rate, share
+from aletheia_bench.statistics import Estimate, mean, pass_at_k, rate, share
 
-__all__ = ["MEASURES", "by_conflicts", "by_size", "line_errors", "measure"]
+__all__ = ["MEASURES", "by_conflicts", "by_size", "line_errors", "measure", "passes"]
 
 
 def _rate(scores: Sequence[Score], hit: Callable[[Score], bool]) -> Estimate:
@@ -28,6 +29,11 @@ def _sums(scores: Sequence[Score], pair: Callable[[Score], tuple[int, int]]) -> 
     return list(sums.values())
 
 
+def _false(scores: Sequence[Score], fault: Fault) -> Estimate:
+    """The share of claimed conflicts that have this fault."""
+    return share(_sums(scores, lambda s: (s.false_conflicts.count(str(fault)), s.conflicts)))
+
+
 def _mean(scores: Sequence[Score], value: Callable[[Score], float]) -> Estimate:
     """The mean over items of their mean over epochs."""
     values: dict[str, list[float]] = {}
@@ -42,10 +48,20 @@ MEASURES: Mapping[str, Callable[[Sequence[Score]], Estimate]] = {
     "backtrack_event_rate": lambda s: _rate(s, lambda x: x.backtracks > 0),
     "backtracks_per_item": lambda s: _mean(s, lambda x: x.backtracks),
     "conflict_precision": lambda s: share(_sums(s, lambda x: (x.real_conflicts, x.conflicts))),
+    "hallucinated_conflicts": lambda s: _false(s, Fault.HALLUCINATED),
+    "stale_conflicts": lambda s: _false(s, Fault.STALE),
+    "satisfied_conflicts": lambda s: _false(s, Fault.SATISFIED),
     "conflict_recall": lambda s: share(_sums(s, lambda x: (x.noticed, x.dead_ends))),
     "backtrack_validity": lambda s: share(_sums(s, lambda x: (x.valid_backtracks, x.backtracks))),
+    "decisive_backtrack_rate": lambda s: _rate([x for x in s if x.outcome is Outcome.SOLVED], lambda x: x.decisive),
+    "repair_rate": lambda s: _rate([x for x in s if x.valid_backtracks], lambda x: x.outcome is Outcome.SOLVED),
+    "first_error_step": lambda s: _mean([x for x in s if x.first_fault], lambda x: x.first_error_step or 0),
+    "search_efficiency": lambda s: _mean(
+        [x for x in s if x.outcome is Outcome.SOLVED and x.needed_decisions], lambda x: x.decisions / x.needed_decisions
+    ),
     "tokens": lambda s: _mean(s, lambda x: x.tokens),
     "seconds": lambda s: _mean(s, lambda x: x.seconds),
+    "tokens_per_second": lambda s: _mean([x for x in s if x.seconds > 0], lambda x: x.tokens / x.seconds),
 }
 
 
@@ -66,6 +82,17 @@ def measure(scores: Iterable[Score]) -> dict[str, Estimate]:
     """All measures; items that ended in an error are left out of each, and counted among the outcomes."""
     counted = [s for s in scores if s.outcome is not Outcome.ERROR]
     return {name: estimate(counted) for name, estimate in MEASURES.items()}
+
+
+def passes(scores: Iterable[Score]) -> dict[int, Estimate]:
+    """pass@k for the powers of two, and all, of so many tries as each item had: the mean over items, unbiased."""
+    tries: dict[str, list[bool]] = {}
+    for each in scores:
+        if each.outcome is not Outcome.ERROR:
+            tries.setdefault(each.item, []).append(each.outcome is Outcome.SOLVED)
+    most = min(map(len, tries.values()), default=0)
+    sizes = sorted({1 << n for n in range(most.bit_length())} | {most}) if most > 1 else []
+    return {k: mean([pass_at_k(len(found), sum(found), k) for found in tries.values()]) for k in sizes}
 
 
 def line_errors(scores: Iterable[Score]) -> dict[str, Estimate]:

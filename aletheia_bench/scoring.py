@@ -1,15 +1,25 @@
-"""Judges one completion by replaying it with the checker. Knows samples and tasks, neither statistics nor models."""
+"""Judges one completion by replaying it with the checker. Knows samples and tasks, neither statistics nor models.
+
+A line that is no step ends the trace: what stands after it is no longer counted, but for the answer.
+"""
 
 import enum
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aletheia_bench.checker import Checker, Judgement, Review, review
+from aletheia_bench.answers import find_answer
+from aletheia_bench.checker import Checker, Fault, Judgement, Review, review
 from aletheia_bench.evaluate import Sample
-from aletheia_plugins import Answer, Backtrack, Conflict, Imply, State, Task, Verdict
+from aletheia_bench.instructions import instruction
+from aletheia_bench.search import search
+from aletheia_bench.text import KEYWORDS
+from aletheia_plugins import Answer, Backtrack, Conflict, Decide, Imply, Literal, State, Task, Verdict
 
 __all__ = ["Outcome", "Score", "score", "solves"]
+
+MAX_STEPS = 20_000
+"""Of a search that looks for a solution of a state; if it does not end, the state counts as one that has some."""
 
 
 class Outcome(enum.StrEnum):
@@ -50,25 +60,42 @@ class Score:
     faults: tuple[tuple[str, str], ...]
     lines: tuple[str, ...]
     """First words of the lines up to the first faulty one, which is the last of them."""
+    false_conflicts: tuple[str, ...]
+    """What is wrong with each claimed conflict that is not real."""
+    mimicked: int
+    """Backtracks without a real conflict before them, or that leave the state as it was."""
+    decisive: bool
+    """Solved, and a backtrack left a state that no solution has."""
+    decisions: int
+    needed_decisions: int
+    """Those of the reference search."""
+    prompt_tokens: int
+    """Of all turns together."""
     tokens: int
     seconds: float
 
+    @property
+    def first_error_step(self) -> int | None:
+        """Number of the first faulty line, from 1."""
+        return len(self.lines) if self.first_fault else None
 
-def score(task: Task[Any], sample: Sample) -> Score:
-    """Replay a completion."""
+
+def score(task: Task[Any], sample: Sample, *, lenient: bool = False) -> Score:
+    """Replay a completion; `lenient`: the answer may stand anywhere in it, in any form that can be understood."""
     problem = task.loads(sample["problem"])[0]
     found = review(task, problem, sample["completion"])
-    judged = found.judgements
-    outcome = _outcome(task, problem, sample, found)
+    judged = list(_trace(found.judgements))
+    outcome = _outcome(task, problem, sample, found, lenient=lenient)
     conflicts = [j for j in judged if isinstance(j.step, Conflict)]
     claims = list(_dead_ends(Checker(task, problem), judged))
     faults = tuple((_word(j), str(j.fault)) for j in judged if j.fault)
+    solved = outcome is Outcome.SOLVED
     return Score(
         item=sample["id"],
         problem=sample["problem"],
         epoch=sample["epoch"],
         outcome=outcome,
-        certified=outcome is Outcome.SOLVED and found.valid,
+        certified=solved and found.valid,
         backtracks=sum(isinstance(j.step, Backtrack) for j in judged),
         valid_backtracks=_valid_backtracks(judged),
         conflicts=len(conflicts),
@@ -80,13 +107,29 @@ def score(task: Task[Any], sample: Sample) -> Score:
         first_fault=faults[0] if faults else None,
         faults=faults,
         lines=tuple(_sound(judged)),
+        false_conflicts=tuple(str(j.fault) for j in conflicts if j.fault),
+        mimicked=sum(_mimicked(task, problem, judged)),
+        decisive=solved and any(_hopeless(task, problem, judged)),
+        decisions=sum(isinstance(j.step, Decide) for j in judged),
+        needed_decisions=int(sample["reference"].get("decisions", 0)),
+        prompt_tokens=sample["prompt_tokens"],
         tokens=sample["tokens"],
         seconds=sample["seconds"],
     )
 
 
+def _trace(judged: Iterable[Judgement]) -> Iterator[Judgement]:
+    """The judgements up to the first line that is no step."""
+    for judgement in judged:
+        yield judgement
+        if judgement.fault is Fault.GRAMMAR:
+            return
+
+
 def _word(judgement: Judgement) -> str:
-    return judgement.line.partition(" ")[0].rstrip(":") if judgement.step else ("line" if judgement.line else "end")
+    """The kind of a line: its first word, if a step can begin with it."""
+    word = judgement.line.partition(" ")[0]
+    return word.rstrip(":") if word in KEYWORDS else "end" if judgement.fault is Fault.INCOMPLETE else "line"
 
 
 def _sound(judged: Sequence[Judgement]) -> Iterator[str]:
@@ -111,13 +154,47 @@ def _dead_ends(checker: Checker, judged: Iterable[Judgement]) -> Iterator[bool]:
         checker.read(line)
 
 
-def _outcome(task: Task[Any], problem: Any, sample: Sample, found: Review) -> Outcome:
+def _hopeless(task: Task[Any], problem: Any, judged: Iterable[Judgement]) -> Iterator[bool]:
+    """For each backtrack, whether no solution has the state that it leaves."""
+    checker = Checker(task, problem)
+    for line, step, _ in judged:
+        if isinstance(step, Backtrack):
+            held = [Literal(variable, value) for variable, value in checker.values.items()]
+            clash = any(checker.values.get(lit.variable) == lit.value for lit in checker.excluded)
+            start = State(((*held, *checker.excluded),))
+            yield (
+                clash
+                or checker.falsified
+                or search(task.csp(problem), start=start, max_steps=MAX_STEPS).verdict is Verdict.UNSAT
+            )
+        checker.read(line)
+
+
+def _mimicked(task: Task[Any], problem: Any, judged: Sequence[Judgement]) -> Iterator[bool]:
+    """For each backtrack, whether it is one in name only."""
+    checker = Checker(task, problem)
+    for place, (line, step, _) in enumerate(judged):
+        if isinstance(step, Backtrack):
+            before = judged[place - 1] if place else None
+            real = before is not None and isinstance(before.step, Conflict) and not before.fault
+            after = judged[place + 1].step if place + 1 < len(judged) else None
+            held = {Literal(*pair) for pair in checker.values.items()} | checker.excluded
+            same = isinstance(after, State) and {lit for level in after.levels for lit in level} == held
+            yield same or not real
+        checker.read(line)
+
+
+def _outcome(task: Task[Any], problem: Any, sample: Sample, found: Review, *, lenient: bool) -> Outcome:
     """Where no solver knew the verdict, UNSAT is right if the trace proves it."""
     answer = found.answer
-    if sample["finish"] in ("error", "timeout", "truncated"):
+    cut = sample["finish"] == "truncated"
+    if lenient and sample["finish"] not in ("error", "timeout"):
+        given = f"{instruction(task)}\n{task.render(problem)}".splitlines()
+        answer = find_answer(sample["completion"], task.domains(problem), given=given, marked=cut)
+    elif cut or sample["finish"] in ("error", "timeout"):
         return Outcome(sample["finish"])
     if answer is None:
-        return Outcome.UNPARSED
+        return Outcome.TRUNCATED if cut else Outcome.UNPARSED
     unknown = sample["verdict"] == Verdict.UNKNOWN
     right = found.valid if unknown else str(answer.verdict) == sample["verdict"]
     if answer.verdict is Verdict.SAT:

@@ -27,7 +27,7 @@ from aletheia_plugins import (
     literal,
 )
 
-__all__ = ["ANSWER", "STATE", "parse", "parse_line", "render", "render_step", "segments"]
+__all__ = ["ANSWER", "KEYWORDS", "STATE", "parse", "parse_line", "render", "render_step", "segments"]
 
 STATE, ANSWER = "state:", "answer:"
 
@@ -156,3 +156,5 @@ READERS: Mapping[str, Callable[[str], Step]] = {
     "backtrack": _read_backtrack,
     ANSWER: _read_answer,
 }
+KEYWORDS = frozenset(READERS)
+"""First words of lines."""

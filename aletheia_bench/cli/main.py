@@ -243,6 +243,16 @@ def score(plugins: Callable[[], "Plugins"], /, runs: tuple[Path, ...]) -> None:
     running.score(plugins(), runs)
 
 
+@main.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.pass_obj
+def compare(plugins: Callable[[], "Plugins"], /, runs: tuple[Path, ...]) -> None:
+    """Compare finished runs of the same items, item by item: differences, McNemar's and Fisher's tests, power."""
+    from aletheia_bench.cli import running
+
+    running.compare(plugins(), runs)
+
+
 @main.command("list")
 @click.argument("what", type=click.Choice(["tasks", "models", "plugins"]))
 @click.pass_obj

@@ -1,4 +1,4 @@
-"""What `run` and `score` do with their options."""
+"""What `run`, `score` and `compare` do with their options."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -9,17 +9,18 @@ from typing import Any
 
 import click
 
-from aletheia_bench import cards, curve, report
+from aletheia_bench import cards, comparing, curve, report
 from aletheia_bench.cli.building import chosen_tasks, course_of, exporter, known_level, precision, student, write
 from aletheia_bench.cli.options import names
 from aletheia_bench.evaluation import Options, prepare, run as evaluate
+from aletheia_bench.results import Results
 from aletheia_bench.runs import Run, identity
 from aletheia_bench.scoring import Outcome
 from aletheia_bench.students import made_from
 from aletheia_plugins import Card, Task, UnknownNameError, UsageError
 from aletheia_plugins.loading import Plugins
 
-__all__ = ["run", "score"]
+__all__ = ["compare", "run", "score"]
 
 
 def run(
@@ -83,7 +84,7 @@ def _variants(
         yield replace(other, name=f"{card.name}-{quant}", source=file, weights=file, sha256=None)
 
 
-def _draw(results: Sequence[report.Results], path: Path) -> None:
+def _draw(results: Sequence[Results], path: Path) -> None:
     ordered = sorted(results, key=lambda r: r.name)
     click.echo(curve.table(ordered))
     if find_spec("matplotlib") is None:
@@ -97,10 +98,21 @@ def score(plugins: Plugins, runs: Sequence[Path]) -> None:
     results = []
     for path in runs:
         directory = Run(path)
-        found = report.Results.of(directory, plugins.task(directory.config()["run"]["task"]))
-        report.write(found, path)
+        task = plugins.task(directory.config()["run"]["task"])
+        found = Results.of(directory, task)
+        report.write(found, path, task)
         results.append(found)
     _print(results)
+
+
+def compare(plugins: Plugins, runs: Sequence[Path]) -> None:
+    results = []
+    for path in runs:
+        directory = Run(path)
+        results.append(Results.of(directory, plugins.task(directory.config()["run"]["task"])))
+    compared = comparing.compare(results)
+    click.echo(report.table(sorted(results, key=lambda r: r.name)))
+    click.echo("\n" + comparing.table(compared))
 
 
 def _work(tasks: Sequence[Task[Any]], levels: Sequence[str], items: Path | None) -> Iterator[tuple[Task[Any], str]]:
@@ -152,12 +164,13 @@ def _options(card: Card, task: Task[Any], level: str, options: dict[str, Any]) -
     )
 
 
-def _print(results: Sequence[report.Results]) -> None:
+def _print(results: Sequence[Results]) -> None:
     click.echo(report.table(sorted(results, key=lambda r: r.name)))
-    for ours in results:
-        for theirs in results:
-            if ours.name == theirs.name and results.index(ours) < results.index(theirs):
-                try:
-                    click.echo("\n" + report.compare(ours, theirs))
-                except UsageError as error:
-                    click.echo(f"\n{error}")
+    try:
+        compared = comparing.compare(results)
+    except UsageError as error:
+        if len(results) > 1 and len({r.name for r in results}) < len(results):
+            click.echo(f"\n{error}")
+        return
+    for each in compared:
+        click.echo("\n" + comparing.sentence(each))

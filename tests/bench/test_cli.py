@@ -18,7 +18,7 @@ from aletheia_bench.cli import main
 from aletheia_bench.corpus import read
 
 CODE = "from aletheia_bench.cli import main; main(prog_name='aletheia-bench')"
-COMMANDS = ("doctor", "export", "list", "run", "score", "traces", "train", "verify")
+COMMANDS = ("compare", "doctor", "export", "list", "run", "score", "traces", "train", "verify")
 HF_NOWHERE = ("--model", "hf:/nowhere")
 """A model that is looked for after everything else was understood."""
 
@@ -99,7 +99,7 @@ def test_version_is_that_of_the_distribution(run):
     [
         (
             ["rum"],
-            "There is no command 'rum'. Did you mean run? Known: doctor, export, list, plan, run, score, traces, train",
+            "There is no command 'rum'. Did you mean run? Known: compare, doctor, export, list, plan, run, score, traces, train",
         ),
         (["run", "--task", "sta"], "There is no task 'sta'. Did you mean sat? Known: coloring, sat, sudoku."),
         (
@@ -114,7 +114,7 @@ def test_version_is_that_of_the_distribution(run):
         ),
         (
             ["traces", "--task", "sat", "-n", "1", "-o", "x", "--arm", "answr"],
-            "There is no arm 'answr'. Did you mean answer? Known: answer, backtracking, linearized.",
+            "There is no arm 'answr'. Did you mean answer? Known: answer, backtracking, filler, linearized, masked, swapped.",
         ),
         (["train", "--model", "aletheia-tiny", "-o", "x", "--level", "huge"], "There is no level 'huge'. "),
         (["export", "--model", "aletheia-tiny", "--quant", "q8", "-o", "x"], "There is no precision of gguf 'q8'. Did"),
@@ -253,6 +253,9 @@ FILES = {
     "unknown/config.toml": '[run]\ntask = "sta"\nlevel = "tiny"\n[card]\nname = "m"\n[versions]\ntask = "1"\n'
     '[hashes]\nitems = ""\n',
     "unknown/samples.jsonl": "",
+    "empty/config.toml": '[run]\ntask = "sat"\nlevel = "tiny"\n[card]\nname = "m"\n[versions]\ntask = "1"\n'
+    '[hashes]\nitems = ""\n',
+    "empty/samples.jsonl": "",
     "shares.toml": 'name = "toy"\nbackend = "hf"\n[data]\nshares = { "sat-tinny" = 2 }\n',
     "task.toml": "[run]\ntask = 5\n",
     "limit.toml": '[run]\ntask = "sat"\nlimit = "many"\n',
@@ -285,6 +288,8 @@ FILES = {
         ("verify text", 1, "text:1: expected a JSON object, got b'hello"),
         ("verify number.jsonl", 1, "number.jsonl:1: expected a JSON object, got int."),
         ("verify record.jsonl", 1, "record.jsonl:1: no 'arm': this is no trace file, or a damaged one."),
+        ("compare .", 1, ". is not a run: config.toml cannot be read"),
+        ("compare empty", 2, "m on sat-tiny has no samples yet: finish that run first."),
         ("score .", 1, ". is not a run: config.toml cannot be read"),
         ("score config", 1, "config is not a run: config.toml has no task in a table [run]."),
         ("score unknown", 2, "There is no task 'sta'. Did you mean sat?"),
@@ -386,13 +391,12 @@ def test_a_run_trains_the_student_and_prints_a_table(toy):
     folder, result = toy
     assert result.exit_code == 0
     assert "toy has no weights yet: training it into" in result.stderr
-    header, _, row = result.stdout.splitlines()
-    assert header.split()[:3] == ["task", "model", "n"]
-    assert row.split()[:3] == ["coloring-tiny", "toy", "3"]
+    task, model, _, n, *_ = result.stdout.splitlines()
+    assert [task.split(), model.split(), n.split()] == [["coloring-tiny"], ["toy"], ["n", "3"]]
     facts = json.loads((trained(folder) / "training.json").read_text())
     assert 30_000 <= facts["tokens"] < 34_000
     (path,) = runs(folder)
-    assert {"config.toml", "samples.jsonl", "results.json", "results.csv", "report.md"} <= {
+    assert {"config.toml", "samples.jsonl", "results.json", "results.csv", "report.md", "report.html"} <= {
         file.name for file in path.iterdir()
     }
 

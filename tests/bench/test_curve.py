@@ -6,8 +6,9 @@ import pytest
 
 from aletheia_bench import curve
 from aletheia_bench.measures import measure
-from aletheia_bench.report import Results
+from aletheia_bench.report import Results, percent
 from aletheia_bench.scoring import Outcome, Score
+from aletheia_bench.statistics import rate
 
 
 def a_run(precision: str, *outcomes: Outcome, task: str = "sat-tiny", **facts) -> Results:
@@ -15,6 +16,7 @@ def a_run(precision: str, *outcomes: Outcome, task: str = "sat-tiny", **facts) -
         Score(
             str(n), "", 0, outcome, certified=outcome is Outcome.SOLVED, backtracks=1, valid_backtracks=1, conflicts=2,
             real_conflicts=1, dead_ends=0, noticed=0, needed=1, size=3, first_fault=None, faults=(), lines=(),
+            false_conflicts=(), mimicked=0, decisive=False, decisions=0, needed_decisions=0, prompt_tokens=0,
             tokens=100, seconds=0.25,
         )
         for n, outcome in enumerate(outcomes)
@@ -30,10 +32,10 @@ RUNS = [
 
 def test_the_table_has_measures_speed_and_sizes():
     lines = curve.table(RUNS).splitlines()
-    always, half = "100.0 % [15.8, 100.0]", "50.0 % [50.0, 50.0]"
+    always, half = "100.0 % [15.8, 100.0]", "50.0 % [0.6, 99.4]"
     assert [re.split(r"\s{2,}", line) for line in lines[2:]] == [
         ["sat-tiny", "toy-f16", always, half, "n/a", always, "400", "4.7", "162.5", "43 f16"],
-        ["sat-tiny", "toy-q4_0", "50.0 % [9.5, 90.5]", half, "n/a", always, "400", "1.4", "158.0", "42 q4_0"],
+        ["sat-tiny", "toy-q4_0", percent(rate(1, 2)), half, "n/a", always, "400", "1.4", "158.0", "42 q4_0"],
     ]
 
 

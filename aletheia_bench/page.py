@@ -1,0 +1,107 @@
+"""Results as one HTML page without a script or a link to elsewhere. Knows how things look, not how they come about."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tomli_w
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from aletheia_bench.checker import Judgement, review
+from aletheia_bench.evaluate import Sample
+from aletheia_bench.measures import line_errors
+from aletheia_bench.report import ROWS, cell, percent
+from aletheia_bench.results import Results
+from aletheia_bench.scoring import Outcome, Score
+from aletheia_bench.signatures import diagnose
+from aletheia_bench.statistics import Estimate
+from aletheia_plugins import Task
+
+__all__ = ["of_run"]
+
+SHOWN = 60
+"""Items that a page has in full: those with a fault first."""
+LINES = 400
+"""Lines of a completion that a page has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A figure in a table; `bar`: where its interval and its value stand, in percent, if it is a share."""
+
+    title: str
+    text: str
+    n: int
+    bar: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An item in full."""
+
+    score: Score
+    prompt: str
+    lines: Sequence[Judgement]
+    left_out: int
+
+
+def environment() -> Environment:
+    """Templates of this package; whatever a model wrote is escaped."""
+    return Environment(
+        loader=PackageLoader("aletheia_bench"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+
+
+def of_run(results: Results, samples: Iterable[Sample], task: Task[Any]) -> str:
+    """The report of one run, with the completions of some items, line by line as the checker judged them."""
+    return (
+        environment()
+        .get_template("run.html")
+        .render(
+            title=f"{results.model} on {results.name}",
+            n=len(results.scores),
+            rows=[_row(title, name, results.estimates[name]) for name, (title, _) in ROWS.items()],
+            passes=[(k, percent(e)) for k, e in results.passes.items()],
+            outcomes=_outcomes(results),
+            signatures=diagnose(results.scores),
+            percent=percent,
+            strata={key: _stratum(parts) for key, parts in results.strata.items()},
+            lines=line_errors(results.scores),
+            faults=results.faults,
+            items=_items(results, samples, task),
+            config=tomli_w.dumps(results.config),
+        )
+    )
+
+
+def _row(title: str, name: str, estimate: Estimate) -> Row:
+    low, high, value = estimate.low, estimate.high, estimate.value
+    shown = ROWS[name][1] == "%" and low is not None and high is not None and value is not None
+    bar = (100 * low, 100 * (high - low), 100 * value) if shown else None  # type: ignore[operator]  # not None
+    return Row(title, cell(name, estimate), estimate.n, bar)
+
+
+def _outcomes(results: Results) -> list[tuple[str, int, float]]:
+    """Each outcome that occurs, how often, and its share in percent."""
+    total = len(results.scores) or 1
+    return [(name, count, 100 * count / total) for name, count in results.outcomes.items() if count]
+
+
+def _stratum(parts: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
+    """Titles of the columns, and a row of cells for each measure."""
+    rows = [(title, [cell(name, part[name]) for part in parts.values()]) for name, (title, _) in ROWS.items()]
+    return {"parts": [(name, part["solve_accuracy"].n) for name, part in parts.items()], "rows": rows}
+
+
+def _items(results: Results, samples: Iterable[Sample], task: Task[Any]) -> list[Shown]:
+    """Some items, the ones that went wrong first."""
+    texts = {(sample["id"], sample["epoch"]): sample["completion"] for sample in samples}
+    order = sorted(results.scores, key=lambda s: (s.certified, s.outcome is Outcome.SOLVED))
+    return [_shown(each, texts.get((each.item, each.epoch), ""), task) for each in order[:SHOWN]]
+
+
+def _shown(found: Score, text: str, task: Task[Any]) -> Shown:
+    problem = task.loads(found.problem)[0]
+    judged = review(task, problem, text).judgements
+    return Shown(found, task.render(problem), judged[:LINES], max(0, len(judged) - LINES))
