@@ -126,7 +126,8 @@ def test_an_arm_that_does_not_exist_is_refused(card):
     with pytest.raises(UnknownNameError) as caught:
         read(card(LEAST + 'arm = "linearised"'))
     assert str(caught.value) == (
-        "There is no arm 'linearised'. Did you mean linearized? Known: answer, backtracking, linearized."
+        "There is no arm 'linearised'. Did you mean linearized or masked? "
+        "Known: answer, backtracking, filler, linearized, masked, swapped."
     )
 
 

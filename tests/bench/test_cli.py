@@ -99,7 +99,7 @@ def test_version_is_that_of_the_distribution(run):
     [
         (
             ["rum"],
-            "There is no command 'rum'. Did you mean run? Known: compare, doctor, export, list, plan, run, score, traces, train",
+            "There is no command 'rum'. Did you mean run? Known: compare, doctor, export, list, plan, ",
         ),
         (["run", "--task", "sta"], "There is no task 'sta'. Did you mean sat? Known: coloring, sat, sudoku."),
         (
@@ -114,7 +114,7 @@ def test_version_is_that_of_the_distribution(run):
         ),
         (
             ["traces", "--task", "sat", "-n", "1", "-o", "x", "--arm", "answr"],
-            "There is no arm 'answr'. Did you mean answer? Known: answer, backtracking, filler, linearized, masked, swapped.",
+            "There is no arm 'answr'. Did you mean answer? Known: answer, backtracking, filler, linearized, masked, ",
         ),
         (["train", "--model", "aletheia-tiny", "-o", "x", "--level", "huge"], "There is no level 'huge'. "),
         (["export", "--model", "aletheia-tiny", "--quant", "q8", "-o", "x"], "There is no precision of gguf 'q8'. Did"),

@@ -1,5 +1,6 @@
 """Measures against figures worked out by hand."""
 
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -84,6 +85,12 @@ def a_score(outcome: Outcome = Outcome.SOLVED, **other) -> Score:
         "first_fault": None,
         "faults": (),
         "lines": (),
+        "false_conflicts": (),
+        "mimicked": 0,
+        "decisive": False,
+        "decisions": 0,
+        "needed_decisions": 0,
+        "prompt_tokens": 1,
         "tokens": 1,
         "seconds": 0.0,
     }
@@ -264,11 +271,56 @@ def test_each_measure_of_two_completions_by_hand():
         "backtrack_event_rate": (0.5, 4),
         "backtracks_per_item": (1.0, 4),
         "conflict_precision": (0.25, 4),
+        "hallucinated_conflicts": (0.25, 4),
+        "stale_conflicts": (0.25, 4),
+        "satisfied_conflicts": (0.25, 4),
         "conflict_recall": (1.0, 3),
         "backtrack_validity": (0.25, 4),
+        "decisive_backtrack_rate": (2 / 3, 3),  # x1=1 has no solution, whatever the claim
+        "repair_rate": (1.0, 1),
+        "first_error_step": (5 / 3, 3),  # lines 3, 1 and 1
+        "search_efficiency": (None, 0),
         "tokens": ((len(CLEAN.split()) + len(FALSE_CONFLICTS.split()) + len(GUESS.split())) / 4, 4),
         "seconds": (0.5, 4),
+        "tokens_per_second": ((len(CLEAN.split()) + len(FALSE_CONFLICTS.split()) + len(GUESS.split())) / 2, 4),
     }
+
+
+def test_efficiency_is_that_of_solved_items_whose_reference_decides():
+    lost = judged(CLEAN, reference={"decisions": 1})
+    scores = [judged(CLEAN, reference={"decisions": n}, name=str(n)) for n in (0, 1, 2)]
+    found = measure([*scores, replace(lost, outcome=Outcome.WRONG)])["search_efficiency"]
+    assert (found.value, found.n) == ((2 / 1 + 2 / 2) / 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("completion", "decisive"),
+    [
+        (CLEAN, True),
+        (GUESS, False),
+        ("state: -\ndecide x1=1\nbacktrack x1\nstate: x1=0\nimply c1 : x1=0 -> x2=1\ndecide x3=0\n" + GUESS, True),
+        ("state: -\ndecide x1=0\nbacktrack x1\nstate: x1=0\nimply c1 : x1=0 -> x2=1\ndecide x3=0\n" + GUESS, False),
+        (CLEAN.replace("x3=0\n", "x3=2\n"), False),  # not solved
+    ],
+)
+def test_a_backtrack_is_decisive_if_it_leaves_a_state_that_has_no_solution(completion, decisive):
+    assert judged(completion).decisive is decisive
+
+
+def test_a_line_that_is_no_step_ends_the_trace_but_for_the_answer():
+    lines = CLEAN.splitlines(keepends=True)
+    found = judged("".join([*lines[:3], "I see a conflict.\n", *lines[3:]]))
+    assert (found.outcome, found.certified) == (Outcome.SOLVED, False)
+    assert (found.conflicts, found.backtracks, found.first_error_step) == (0, 0, 4)
+    assert found.faults == (("line", "not a step"),)
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [("decide x1", "decide"), ("conflict c1", "conflict"), ("hm", "line"), ("", "line"), ("answer: maybe", "answer")],
+)
+def test_what_does_not_parse_is_counted_by_its_kind(line, word):
+    assert judged(f"state: -\n{line}\n").first_fault == (word, "not a step")
 
 
 def test_an_item_that_is_tried_often_is_still_one_item():

@@ -195,12 +195,12 @@ def test_an_empty_folder_of_items_is_refused(tmp_path):
 def test_score_needs_no_model_and_gives_the_same_files(tmp_path):
     evaluated(tmp_path)
     path = only_run(tmp_path)
-    names = ("results.json", "results.csv", "report.md")
+    names = ("results.json", "results.csv", "report.md", "report.html")
     before = [(path / name).read_bytes() for name in names]
     for name in names:
         (path / name).unlink()
     moved = shutil.copytree(path, tmp_path / "elsewhere")
-    write(Results.of(Run(moved), Coloring()), moved)
+    write(Results.of(Run(moved), Coloring()), moved, Coloring())
     assert [(moved / name).read_bytes() for name in names] == before
 
 
