@@ -4,11 +4,12 @@ An item is a conversation of turns: each turn's prompt depends on what the model
 side by side and the model's slots stay busy.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import inf
-from typing import Literal as OneOf, TypedDict
+from types import MappingProxyType
+from typing import Literal as OneOf, NotRequired, TypedDict
 
 from aletheia_bench.contexts import Context, context
 from aletheia_bench.items import Item
@@ -18,6 +19,10 @@ from aletheia_plugins import Completion, ContextKind, Model, Request
 __all__ = ["Limits", "Sample", "evaluate"]
 
 Finish = OneOf["answered", "ended", "truncated", "timeout", "error"]
+
+
+Begun = Mapping[str, str]
+NOTHING: Begun = MappingProxyType({})
 
 
 class Sample(TypedDict):
@@ -35,6 +40,8 @@ class Sample(TypedDict):
     tokens: int
     seconds: float
     error: str
+    forced: NotRequired[dict[str, str | int]]
+    """The error that was put into it: its kind, the wrong literal, and its line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +118,19 @@ class _Episode:
         }
 
 
-def evaluate(model: Model, items: Iterable[tuple[Item, int]], kind: ContextKind, limits: Limits) -> Iterator[Sample]:
-    """A sample for each (item, epoch), in the order in which they end."""
+def evaluate(
+    model: Model, items: Iterable[tuple[Item, int]], kind: ContextKind, limits: Limits, *, begun: Begun = NOTHING
+) -> Iterator[Sample]:
+    """A sample for each (item, epoch), in the order in which they end.
+
+    `begun`: lines with which the completion of an item begins, by its id; the model goes on from there.
+    """
     going: dict[str, _Episode] = {}
     for item, epoch in items:
         episode = _Episode(item, epoch, context(kind, item.prompt))
+        for line in begun.get(item.id, "").splitlines(keepends=True):
+            episode.text += line
+            episode.context.extend(line)
         request = episode.request(limits)
         going[request.id] = episode
         model.submit(request)

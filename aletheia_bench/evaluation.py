@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
 from itertools import islice
@@ -13,12 +13,13 @@ from typing import Any
 from aletheia_bench import cards, parity
 from aletheia_bench.contexts import context
 from aletheia_bench.evaluate import Limits, evaluate
+from aletheia_bench.forced import injections
 from aletheia_bench.instructions import instruction
 from aletheia_bench.items import Item, from_file, generated
 from aletheia_bench.progress import progress
 from aletheia_bench.report import write
 from aletheia_bench.results import Results
-from aletheia_bench.runs import Run, identity
+from aletheia_bench.runs import FORCED, Run, identity
 from aletheia_plugins import Card, ContextKind, Encoding, Model, Task, UsageError
 from aletheia_plugins.loading import Plugins
 
@@ -47,6 +48,8 @@ class Options:
     """Another back-end than the card's, and other options of its tables."""
     items: str = ""
     """A file or folder of problems instead of generated ones."""
+    forced: int = 0
+    """Items into whose completions errors are put. It decides no other sample."""
 
 
 def run(
@@ -57,8 +60,9 @@ def run(
     hashes = {"weights": cards.verify(card) or "", "items": _digest(items)}
     settings = {name: table for name, table in card.settings.items() if name not in ("architecture", "training")}
     words = instruction(task) if card.instructed else ""
+    chosen = {name: value for name, value in asdict(options).items() if name != "forced"}
     decides = {
-        **asdict(options), **hashes, "version": task.version, "backend": card.backend, "settings": settings,
+        **chosen, **hashes, "version": task.version, "backend": card.backend, "settings": settings,
         "instruction": words, "chat": card.chat, "base": card.base,
     }  # fmt: skip
     path = out / card.name / f"{task.name}-{options.level}-{identity(decides)}"
@@ -81,9 +85,30 @@ def run(
         if todo:  # with the memory that it took
             flips = _flipped(model, items, options.context, words)
             directory.configure(config | {"model": {**model.facts(), **flips}})
-        results = Results.of(directory, task)
-        write(results, path, task)
+    if options.forced:
+        _force(Run(path, FORCED), items, model, task, options, limits=limits)
+    results = Results.of(Run(path), task)
+    write(results, path, task)
     return results
+
+
+def _force(run: Run, items: Sequence[Item], model: Model, task: Task[Any], options: Options, *, limits: Limits) -> None:
+    """Put errors into the completions of the run, and let the model go on; what was done before is kept."""
+    completions = {s["id"]: s["completion"] for s in Run(run.path).samples() if s["epoch"] == 0}
+    found = dict(injections(task, items, completions, options.forced))
+    with run as directory:
+        done = {s["id"]: s for s in directory.samples() if s["finish"] != "error"}
+        todo = {
+            name: (item, error)
+            for name, (item, error) in found.items()
+            if name not in done or not done[name]["completion"].startswith(error.text)
+        }
+        begun = {name: error.text for name, (_, error) in todo.items()}
+        tries = [(replace(item, id=name), 0) for name, (item, _) in todo.items()]
+        with progress(f"forced errors on {task.name}-{options.level}") as show:
+            for count, sample in enumerate(evaluate(model, tries, options.context, limits, begun=begun), 1):
+                directory.append({**sample, "forced": todo[sample["id"]][1].facts()})
+                show(count, len(tries))
 
 
 def prepare(task: Task[Any], level: str, *, seed: int, limit: int, path: Path | None) -> list[Item]:

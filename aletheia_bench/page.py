@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from aletheia_bench.checker import Judgement, review
 from aletheia_bench.evaluate import Sample
 from aletheia_bench.measures import line_errors
-from aletheia_bench.report import ROWS, cell, percent
+from aletheia_bench.report import ROWS, cell, forced_table, percent
 from aletheia_bench.results import Results
 from aletheia_bench.scoring import Outcome, Score
 from aletheia_bench.signatures import diagnose
@@ -65,6 +65,7 @@ def of_run(results: Results, samples: Iterable[Sample], task: Task[Any]) -> str:
             passes=[(k, percent(e)) for k, e in results.passes.items()],
             outcomes=_outcomes(results),
             signatures=diagnose(results.scores),
+            forced=forced_table([results], style="html") if results.forced else "",
             percent=percent,
             strata={key: _stratum(parts) for key, parts in results.strata.items()},
             lines=line_errors(results.scores),

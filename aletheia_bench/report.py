@@ -8,6 +8,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from aletheia_bench.forced import MEASURES as FORCED
 from aletheia_bench.measures import line_errors
 from aletheia_bench.results import Results
 from aletheia_bench.runs import Run
@@ -15,7 +16,7 @@ from aletheia_bench.signatures import diagnose
 from aletheia_bench.statistics import Estimate
 from aletheia_plugins import Task
 
-__all__ = ["ROWS", "cell", "percent", "table", "write"]
+__all__ = ["ROWS", "cell", "forced_table", "percent", "table", "write"]
 
 ROWS: Mapping[str, tuple[str, str]] = {
     "solve_accuracy": ("solved", "%"),
@@ -37,7 +38,7 @@ ROWS: Mapping[str, tuple[str, str]] = {
     "tokens_per_second": ("tokens/s", ".0f"),
 }
 """Measure → what it is called in a table, and its format."""
-SHARES = ("solve_accuracy", "certified_accuracy", "backtrack_event_rate")
+RATES = ("detection", "localisation", "correction", "success")
 MEGA = 1_000_000
 
 
@@ -50,6 +51,25 @@ def table(results: Sequence[Results], *, style: str = "simple") -> str:
         rows.append([f"pass@{k}", *(percent(r.passes[k]) if k in r.passes else "n/a" for r in results)])
     rows.append(["peak memory", *(_memory(r.config.get("model", {})) for r in results)])
     return tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True, preserve_whitespace=True)
+
+
+def forced_table(results: Sequence[Results], *, style: str = "simple") -> str:
+    """What each student made of errors that were put into its completions; a row for each kind of error."""
+    rows = [
+        [r.name, r.model, kind, found["detection"].n, *(percent(found[m]) for m in RATES), _number(found["steps"])]
+        for r in results
+        for kind, found in r.errors_put_in.items()
+    ]
+    headers = ["task", "model", "error", "n", *(FORCED[m] for m in (*RATES, "steps"))]
+    return tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True)
+
+
+def _number(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return "n/a"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.1f}"
+    return f"{estimate.value:.1f} [{estimate.low:.1f}, {estimate.high:.1f}]"
 
 
 def cell(name: str, estimate: Estimate) -> str:
@@ -101,6 +121,10 @@ def _markdown(results: Results) -> str:
             tabulate(estimates, headers=["measure", "value [95 % interval]", "n"], tablefmt="github"),
             "Outcomes, one for each item:\n\n" + outcomes,
             "Ways to fail:\n\n" + _signatures(results),
+            *(
+                [f"After an error was put into a completion:\n\n{forced_table([results], style='github')}"]
+                * bool(results.forced)
+            ),
             "Items by the number of conflicts that the reference search has:\n\n" + _parts(results, "conflicts"),
             "Items by the number of variables that they leave open:\n\n" + _parts(results, "variables"),
             "Lines up to the first fault, by their first word:\n\n"
@@ -111,6 +135,11 @@ def _markdown(results: Results) -> str:
             *_batch(results.config.get("model", {})),
         ]
     )
+
+
+def _forced(results: Results) -> Iterator[str]:
+    if results.forced:
+        yield "After an error was put into a completion:\n\n" + forced_table([results], style="github")
 
 
 def _signatures(results: Results) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from aletheia_bench.forced import KINDS, Forced, judge, measure as measure_forced
 from aletheia_bench.measures import by_conflicts, by_size, line_errors, measure, passes
-from aletheia_bench.runs import Run
+from aletheia_bench.runs import FORCED, Run
 from aletheia_bench.scoring import Outcome, Score, score
 from aletheia_bench.signatures import diagnose
 from aletheia_bench.statistics import Estimate
@@ -27,6 +28,8 @@ class Results:
     config: Mapping[str, Any]
     scores: tuple[Score, ...]
     estimates: Mapping[str, Estimate]
+    forced: tuple[Forced, ...] = ()
+    """What was done after errors were put in."""
 
     @classmethod
     def of(cls, run: Run, task: Task[Any]) -> "Results":
@@ -34,8 +37,10 @@ class Results:
         config = run.config()
         lenient = bool(config["card"].get("instructed"))  # it was never trained on traces
         scores = tuple(score(task, sample, lenient=lenient) for sample in run.samples())
-        options = config["run"]
-        return cls(f"{options['task']}-{options['level']}", config["card"]["name"], config, scores, measure(scores))
+        log = Run(run.path, FORCED)
+        forced = tuple(judge(task, sample) for sample in log.samples()) if (run.path / FORCED).exists() else ()
+        name = f"{config['run']['task']}-{config['run']['level']}"
+        return cls(name, config["card"]["name"], config, scores, measure(scores), forced)
 
     @property
     def outcomes(self) -> dict[str, int]:
@@ -52,6 +57,12 @@ class Results:
     def passes(self) -> dict[int, Estimate]:
         """pass@k, if items were tried several times."""
         return passes(self.scores)
+
+    @property
+    def errors_put_in(self) -> dict[str, dict[str, Estimate]]:
+        """By kind, what was made of the errors that were put in."""
+        kinds = [kind for kind in KINDS if any(f.kind == kind for f in self.forced)]
+        return {kind: measure_forced([f for f in self.forced if f.kind == kind]) for kind in kinds}
 
     @property
     def faults(self) -> list[tuple[str, str, int]]:
@@ -80,6 +91,7 @@ class Results:
                 s.name: {"verdict": s.verdict, **asdict(s.estimate), "items": list(s.items)}
                 for s in diagnose(self.scores)
             },
+            "forced_errors": {kind: _numbers(found) for kind, found in self.errors_put_in.items()},
             "versions": self.config["versions"]["task"],
             "n-samples": {"original": len({s.item for s in self.scores}), "effective": len(self.scores)},
         }

@@ -2,6 +2,7 @@
 
 config.toml      the options (re-runnable: aletheia-bench --config FILE run), versions, hashes, the machine
 samples.jsonl    one line per item and epoch, appended and flushed as it ends, each with a checksum
+forced.jsonl     the same of items into whose completion an error was put
 """
 
 import json
@@ -21,9 +22,9 @@ from aletheia_bench.evaluate import Sample
 from aletheia_bench.locking import alone
 from aletheia_plugins import AletheiaError, CorpusError
 
-__all__ = ["Run", "identity"]
+__all__ = ["FORCED", "Run", "identity"]
 
-CONFIG, SAMPLES, LOCK = "config.toml", "samples.jsonl", ".lock"
+CONFIG, SAMPLES, FORCED, LOCK = "config.toml", "samples.jsonl", "forced.jsonl", ".lock"
 
 NEEDED = (("run", "task"), ("run", "level"), ("card", "name"), ("versions", "task"), ("hashes", "items"))
 
@@ -38,13 +39,15 @@ class Run:
     """A run's directory. As a context manager it is locked for writing; reading needs no lock."""
 
     path: Path
+    log: str = SAMPLES
+    """The file of samples that is read and written."""
 
     def __enter__(self) -> "Run":
         self.path.mkdir(parents=True, exist_ok=True)
         busy = f"{self.path} is being written by another process: wait for it, or choose another -o."
         self._lock = alone(self.path / LOCK, AletheiaError(busy))
         self._mend()
-        self._file: TextIO = (self.path / SAMPLES).open("a", encoding="utf-8")
+        self._file: TextIO = (self.path / self.log).open("a", encoding="utf-8")
         return self
 
     def __exit__(
@@ -82,7 +85,7 @@ class Run:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise AletheiaError(
-                f"{self.path / SAMPLES}: {error.strerror}. Finished items are kept: make room and repeat the command."
+                f"{self.path / self.log}: {error.strerror}. Finished items are kept: make room and repeat the command."
             ) from error
 
     def clear(self) -> None:
@@ -95,9 +98,9 @@ class Run:
         Raises CorpusError if a line was changed; a last line without its end is not one.
         """
         found: dict[tuple[str, int], Sample] = {}
-        path = self.path / SAMPLES
+        path = self.path / self.log
         if not path.exists():
-            raise CorpusError(f"{self.path} is not a run: it has no {SAMPLES}.")
+            raise CorpusError(f"{self.path} is not a run: it has no {self.log}.")
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if line.endswith(b"\n"):
@@ -107,7 +110,7 @@ class Run:
 
     def _mend(self) -> None:
         """Cut off a last line that was only half written."""
-        path = self.path / SAMPLES
+        path = self.path / self.log
         if path.exists():
             content = path.read_bytes()
             whole = content.rfind(b"\n") + 1

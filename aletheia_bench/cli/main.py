@@ -131,6 +131,7 @@ def _defaults(config: Path) -> dict[str, Any]:
 )
 @option("--temperature", type=click.FloatRange(0), default=0.0, help="0 is greedy.")
 @option("--items", type=click.Path(exists=True, path_type=Path), help="A file or folder of problems to solve instead.")
+@option("--forced", type=click.IntRange(0), default=0, help="Also put errors into the completions of so many items.")
 @option("--control/--no-control", default=True, help="Also run the card's control student.")
 @option("--fail-on-error", type=click.FloatRange(0, 1), default=0.0, help="Share of items that may end in an error.")
 @option("-o", "--out", type=folder(), default=Path("reports"), help="Where runs land.")

@@ -161,11 +161,15 @@ def _options(card: Card, task: Task[Any], level: str, options: dict[str, Any]) -
         backend=options["backend"] or "",
         overrides=tuple(options["overrides"]),
         items=str(options["items"] or ""),
+        forced=options["forced"],
     )
 
 
 def _print(results: Sequence[Results]) -> None:
-    click.echo(report.table(sorted(results, key=lambda r: r.name)))
+    ordered = sorted(results, key=lambda r: r.name)
+    click.echo(report.table(ordered))
+    if any(r.forced for r in ordered):
+        click.echo("\nAfter an error was put into a completion:\n\n" + report.forced_table(ordered))
     try:
         compared = comparing.compare(results)
     except UsageError as error:
