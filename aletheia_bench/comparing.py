@@ -17,7 +17,7 @@ from aletheia_bench.scoring import Outcome, Score
 from aletheia_bench.statistics import Estimate, difference, fisher, holm, items_for_power, mcnemar
 from aletheia_plugins import UsageError
 
-__all__ = ["Comparison", "compare", "sentence", "table"]
+__all__ = ["Comparison", "compare", "pairs", "sentence", "table"]
 
 SHOWN = 3
 """Items that a message names."""
@@ -60,11 +60,16 @@ def compare(results: Sequence[Results]) -> list[Comparison]:
     for each in results:
         if not each.scores:
             raise UsageError(f"{each.model} on {each.name} has no samples yet: finish that run first.")
-    pairs = [(a, b) for a, b in combinations(results, 2) if a.name == b.name]
-    if not pairs:
+    found = [(a, b) for a, b in combinations(results, 2) if a.name == b.name]
+    if not found:
         names = ", ".join(sorted({r.name for r in results}))
         raise UsageError(f"There are no two runs of one task and level to compare, only {names}.")
-    found = [_pair(a, b) for a, b in pairs]
+    return pairs(found)
+
+
+def pairs(chosen: Iterable[tuple[Results, Results]]) -> list[Comparison]:
+    """These pairs, with one correction for all of them. Raises UsageError if the items of one differ."""
+    found = [_pair(a, b) for a, b in chosen]
     return [replace(c, adjusted=p) for c, p in zip(found, holm([c.p for c in found]), strict=True)]
 
 

@@ -15,9 +15,11 @@ from aletheia_bench.results import Results
 from aletheia_bench.scoring import Outcome, Score
 from aletheia_bench.signatures import diagnose
 from aletheia_bench.statistics import Estimate
+from aletheia_bench.study import Study
+from aletheia_bench.study_report import Section
 from aletheia_plugins import Task
 
-__all__ = ["of_run"]
+__all__ = ["of_run", "of_study"]
 
 SHOWN = 60
 """Items that a page has in full: those with a fault first."""
@@ -74,6 +76,11 @@ def of_run(results: Results, samples: Iterable[Sample], task: Task[Any]) -> str:
             config=tomli_w.dumps(results.config),
         )
     )
+
+
+def of_study(study: Study, sections: Sequence[Section]) -> str:
+    """The report of a study."""
+    return environment().get_template("study.html").render(title=f"Study: {study.name}", study=study, sections=sections)
 
 
 def _row(title: str, name: str, estimate: Estimate) -> Row:

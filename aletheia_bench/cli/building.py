@@ -12,7 +12,8 @@ from aletheia_bench import cards, corpus, proof as proofs
 from aletheia_bench.cli.options import cores, names, spelling
 from aletheia_bench.items import problems
 from aletheia_bench.progress import progress
-from aletheia_bench.students import RANK, Course, train as teach
+from aletheia_bench.runs import identity
+from aletheia_bench.students import RANK, Course, made_from, train as teach
 from aletheia_bench.text import parse
 from aletheia_plugins import Card, Exporter, Merging, Split, Task, UnknownNameError, UsageError, Verdict
 from aletheia_plugins.loading import Plugins
@@ -25,6 +26,7 @@ __all__ = [
     "exporter",
     "known_level",
     "precision",
+    "ready",
     "student",
     "traces",
     "train",
@@ -151,6 +153,18 @@ def precision(writer: Exporter, form: str, quant: str) -> str:
 def student(plugins: Plugins, card: Card, out: Path, *, seed: int = 0, workers: int | None = None) -> Card:
     """Train the card's student into `out`."""
     return teach(card, plugins.backend(card.backend), course_of(plugins, card, seed=seed, workers=workers), out)
+
+
+def ready(plugins: Plugins, card: Card, out: Path, *, seed: int = 0, workers: int | None = None) -> Card:
+    """The card, trained first, into a folder of `out`, if it has no weights yet but says what to train on."""
+    if cards.verify(card) is not None or not card.tasks:
+        return card
+    made = made_from(card, course_of(plugins, card, seed=seed))
+    trained = out / "students" / f"{card.name}-{identity(made)}"
+    if (trained / "training.json").exists():
+        return replace(card, weights=trained, sha256=None)
+    click.echo(f"{card.name} has no weights yet: training it into {trained}.", err=True)
+    return student(plugins, card, trained, seed=seed, workers=workers)
 
 
 def course_of(plugins: Plugins, card: Card, *, seed: int = 0, workers: int | None = None) -> Course:

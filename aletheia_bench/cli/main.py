@@ -254,6 +254,21 @@ def compare(plugins: Callable[[], "Plugins"], /, runs: tuple[Path, ...]) -> None
     running.compare(plugins(), runs)
 
 
+@main.command()
+@click.argument("file", type=file(exists=True))
+@option("-o", "--out", type=folder(), default=Path("reports"), help="Where the study lands, in a folder of its name.")
+@option("--workers", type=click.IntRange(1), default=cores, show_default="all cores", help="Students at a time.")
+@option("--scale", type=click.FloatRange(0, min_open=True), default=1.0,
+        help="Train on so many times the problems and tokens.")  # fmt: skip
+@click.pass_context
+def study(ctx: click.Context, /, **options: Any) -> None:
+    """Conduct a whole experiment, tasks x levels x arms x seeds x models, and report on it; resumable."""
+    from aletheia_bench.cli import studying
+
+    autoload = not ctx.find_root().params["no_plugin_autoload"]
+    studying.study(ctx.obj(), autoload=autoload, **options)
+
+
 @main.command("list")
 @click.argument("what", type=click.Choice(["tasks", "models", "plugins"]))
 @click.pass_obj

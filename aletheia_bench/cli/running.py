@@ -10,13 +10,12 @@ from typing import Any
 import click
 
 from aletheia_bench import cards, comparing, curve, report
-from aletheia_bench.cli.building import chosen_tasks, course_of, exporter, known_level, precision, student, write
+from aletheia_bench.cli.building import chosen_tasks, exporter, known_level, precision, ready, write
 from aletheia_bench.cli.options import names
 from aletheia_bench.evaluation import Options, prepare, run as evaluate
 from aletheia_bench.results import Results
-from aletheia_bench.runs import Run, identity
+from aletheia_bench.runs import Run
 from aletheia_bench.scoring import Outcome
-from aletheia_bench.students import made_from
 from aletheia_plugins import Card, Task, UnknownNameError, UsageError
 from aletheia_plugins.loading import Plugins
 
@@ -50,8 +49,8 @@ def run(
     items = [prepare(task, level, **given, path=options["items"]) for task, level in work]
     results = []
     for card in students:
-        ready = _ready(plugins, cards.override(card, overrides), out)
-        for variant in _variants(plugins, form, ready, precisions=precisions, overrides=overrides, out=out):
+        trained = ready(plugins, cards.override(card, overrides), out)
+        for variant in _variants(plugins, form, trained, precisions=precisions, overrides=overrides, out=out):
             with closing(plugins.backend(variant.backend).open(variant)) as loaded:
                 for (task, level), problems in zip(work, items, strict=True):
                     chosen = _options(variant, task, level, {**options, "backend": backend, "overrides": overrides})
@@ -133,17 +132,6 @@ def _students(plugins: Plugins, model: str, arm: str | None, *, control: bool) -
     if not found:
         raise UnknownNameError(f"arm of {card.name}", arm, [c.arm for c in both])
     return found[:1]
-
-
-def _ready(plugins: Plugins, card: Card, out: Path) -> Card:
-    """The card, trained first if it has no weights yet but says what to train on."""
-    if cards.verify(card) is not None or not card.tasks:
-        return card
-    trained = out / "students" / f"{card.name}-{identity(made_from(card, course_of(plugins, card)))}"
-    if (trained / "training.json").exists():
-        return replace(card, weights=trained, sha256=None)
-    click.echo(f"{card.name} has no weights yet: training it into {trained}.", err=True)
-    return student(plugins, card, trained)
 
 
 def _options(card: Card, task: Task[Any], level: str, options: dict[str, Any]) -> Options:

@@ -1,0 +1,245 @@
+"""What a study says: tables for people, and the same as data. Knows the results of its students, not where they are."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tabulate import tabulate
+
+from aletheia_bench import comparing
+from aletheia_bench.report import cell, forced_table, percent
+from aletheia_bench.results import Results
+from aletheia_bench.signatures import diagnose
+from aletheia_bench.study import Study, flops, pool, training_cost
+
+__all__ = ["Conducted", "Section", "data", "markdown", "sections"]
+
+HEADLINE: Mapping[str, str] = {
+    "solve_accuracy": "solved",
+    "certified_accuracy": "certified",
+    "backtrack_event_rate": "with a backtrack",
+    "conflict_precision": "conflicts real",
+    "conflict_recall": "conflicts noticed",
+    "backtrack_validity": "backtracks valid",
+}
+ALL = "all tasks"
+
+
+@dataclass(frozen=True, slots=True)
+class Conducted:
+    """One student of a study after all that was to be done."""
+
+    model: str
+    arm: str
+    seed: int
+    training: Mapping[str, Any]
+    """Its training.json."""
+    runs: Sequence[Results]
+    """Greedy, one for each task and level."""
+    tried: Mapping[str, Results]
+    """By task and level, the run with several tries, if it had any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table of the report, with a title and a sentence of what it is."""
+
+    title: str
+    text: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+def sections(study: Study, done: Sequence[Conducted]) -> list[Section]:
+    """The report, model after model."""
+    found: list[Section] = []
+    for model in dict.fromkeys(c.model for c in done):
+        mine = [c for c in done if c.model == model]
+        found += [
+            _headline(study, mine, model), _arms(study, mine), _seeds(study, mine), *_tried(study, mine),
+            *_forced(study, mine), _signatures(study, mine), _costs(study, mine),
+        ]  # fmt: skip
+    return found
+
+
+def _pooled(study: Study, done: Iterable[Conducted]) -> dict[tuple[str, str], Results]:
+    """By arm and task: all seeds together, and under ALL all tasks and seeds."""
+    found: dict[tuple[str, str], Results] = {}
+    for arm in study.arms:
+        runs = [run for c in done if c.arm == arm for run in c.runs]
+        for name in dict.fromkeys(run.name for run in runs):
+            found[arm, name] = pool([run for run in runs if run.name == name], model=arm)
+        found[arm, ALL] = pool(runs, name=ALL, model=arm)
+    return found
+
+
+def _headline(study: Study, done: Sequence[Conducted], model: str) -> Section:
+    pooled = _pooled(study, done)
+    names = list(dict.fromkeys(name for _, name in pooled))
+    rows = [
+        [name, arm, *(percent(pooled[arm, name].estimates[m]) for m in HEADLINE), _spread(done, arm, name)]
+        for name in names
+        for arm in study.arms
+    ]
+    return Section(
+        f"{model}: what each arm solves",
+        f"{study.limit} test items of each task and level, greedy, {_count(study.seeds, 'seed')}; intervals of 95 % "
+        "over items, of which the seeds are further tries. The last column has the seeds one by one.",
+        ["task", "arm", *HEADLINE.values(), "solved, by seed"],
+        rows,
+    )
+
+
+def _spread(done: Iterable[Conducted], arm: str, name: str) -> str:
+    """The solve accuracy of each seed, in percent."""
+    values = []
+    for c in done:
+        runs = [run for run in c.runs if c.arm == arm and name in (run.name, ALL)]
+        if runs:
+            value = pool(runs, name=name, model=arm).estimates["solve_accuracy"].value
+            values.append("n/a" if value is None else f"{100 * value:.1f}")
+    return " ".join(values)
+
+
+def _arms(study: Study, done: Sequence[Conducted]) -> Section:
+    """The first arm against each other one, all seeds together."""
+    pooled = _pooled(study, done)
+    first, *others = study.arms
+    names = list(dict.fromkeys(name for _, name in pooled))
+    found = comparing.pairs((pooled[first, name], pooled[other, name]) for other in others for name in names)
+    return Section(
+        f"{first} against the other arms",
+        "Paired on items. Differences of all seeds; tests of the first seed, with Holm's correction for this table.",
+        ["task", "against", "solved more", "certified more", "alone", "McNemar p", "Holm p", "items for 80 % power"],
+        [
+            [c.name, c.theirs, percent(c.solved), percent(c.certified), f"{c.alone[0]} : {c.alone[1]}", f"{c.p:.2g}",
+             f"{c.adjusted:.2g}", "n/a" if c.needed is None else c.needed]
+            for c in found
+        ],
+    )  # fmt: skip
+
+
+def _seeds(study: Study, done: Sequence[Conducted]) -> Section:
+    """The paper's figure: whose completions have a backtrack, seed by seed, all tasks together."""
+    first, *others = study.arms
+    together = {(c.arm, c.seed): pool(c.runs, name=ALL, model=c.arm) for c in done}
+    rows = []
+    for other in others:
+        for seed in study.seeds:
+            ours, theirs = together[first, seed], together[other, seed]
+            (c,) = comparing.pairs([(ours, theirs)])
+            events = [percent(r.estimates["backtrack_event_rate"]) for r in (ours, theirs)]
+            rows.append([other, seed, c.items, *events, f"{c.events_p:.2g}", *c.hard, *c.easy])
+    return Section(
+        f"Backtracking events of {first} and of the others",
+        "Completions with at least one backtrack, right or wrong, all tasks together; Fisher's exact test. Then the "
+        "same of items whose reference search has a conflict, and what is solved of those whose reference has none.",
+        ["against", "seed", "items", first, "the other", "Fisher p", "need one", "", "solved of the others", ""],
+        rows,
+    )
+
+
+def _tried(study: Study, done: Sequence[Conducted]) -> Iterator[Section]:
+    """Best of n at equal inference compute."""
+    rows = []
+    for c in done:
+        for name, run in c.tried.items():
+            greedy = next(r for r in c.runs if r.name == name)
+            first = next(
+                r for d in done if (d.arm, d.seed) == (study.arms[0], c.seed) for r in d.runs if r.name == name
+            )
+            k = max(run.passes, default=1)
+            rows.append(
+                [name, c.arm, c.seed, k, percent(run.passes[k]), percent(greedy.estimates["solve_accuracy"]),
+                 percent(first.estimates["solve_accuracy"])]
+            )  # fmt: skip
+    if rows:
+        yield Section(
+            "Several tries for the same price",
+            f"An arm without backtracking may try as often as costs what {study.arms[0]} costs, at temperature "
+            f"{study.temperature:g}. An item counts if any try solves it: more than a user gets who cannot tell which.",
+            ["task", "arm", "seed", "tries", "one of them solves", "greedy", study.arms[0]],
+            sorted(rows, key=lambda row: (row[0], row[1], row[2])),
+        )
+
+
+def _forced(study: Study, done: Sequence[Conducted]) -> Iterator[Section]:
+    pooled = [r for (_, name), r in _pooled(study, done).items() if name != ALL and r.forced]
+    if pooled:
+        text = forced_table(pooled, style="tsv").splitlines()
+        headers, *rows = [[part.strip() for part in line.split("\t")] for line in text]
+        yield Section(
+            "After an error was put into a completion",
+            "A wrong decision, or an implication with a wrong value, where the student was right; all seeds.",
+            ["task", "arm", *headers[2:]],
+            rows,
+        )
+
+
+def _signatures(study: Study, done: Sequence[Conducted]) -> Section:
+    pooled = _pooled(study, done)
+    rows = [
+        [name, arm, s.name, s.verdict, percent(s.estimate), s.estimate.n, ", ".join(s.items[:3])]
+        for (arm, name), r in pooled.items()
+        if name != ALL
+        for s in diagnose(r.scores)
+        if s.verdict not in ("absent", "n/a")
+    ]
+    return Section(
+        "Ways to fail",
+        "Signatures that are present, or that single items show; the first of these items.",
+        ["task", "arm", "signature", "diagnosis", "share of those that could", "n", "items"],
+        rows,
+    )
+
+
+def _costs(study: Study, done: Sequence[Conducted]) -> Section:
+    rows = []
+    for arm in study.arms:
+        mine = [c for c in done if c.arm == arm]
+        cost = training_cost(mine[0].training)
+        runs = pool([run for c in mine for run in c.runs], name=ALL, model=arm)
+        each = flops(runs)
+        rows.append(
+            [arm, *(f"{cost[key]:,}" for key in ("problems", "tokens", "completion tokens")),
+             f"{cost['FLOPs']:.2g}", cell("tokens", runs.estimates["tokens"]), f"{each:.2g}" if each else "n/a",
+             f"{sum(c.training['seconds'] for c in mine) / 3600 / len(mine):.2f}"]
+        )  # fmt: skip
+    return Section(
+        "What it costs",
+        "All arms are made from the same problems and read as many tokens. FLOPs: six a parameter and token in "
+        "training, two in use (Kaplan et al., arXiv 2001.08361).",
+        ["arm", "problems", "tokens", "of completions", "training FLOPs", "tokens/item", "FLOPs/item", "hours/student"],
+        rows,
+    )
+
+
+def _count(things: Sequence[Any], word: str) -> str:
+    return f"{len(things)} {word}{'s' * (len(things) != 1)}"
+
+
+def markdown(study: Study, done: Sequence[Conducted]) -> str:
+    """report.md of a study."""
+    parts = [f"# Study: {study.name}"]
+    for section in sections(study, done):
+        text = tabulate(section.rows, headers=section.headers, tablefmt="github", disable_numparse=True)
+        parts.append(f"## {section.title}\n\n{section.text}\n\n{text}")
+    return "\n\n".join(parts) + "\n"
+
+
+def data(study: Study, done: Sequence[Conducted]) -> dict[str, Any]:
+    """study.json: the study, and the results of every run as its own results.json has them."""
+    return {
+        "study": asdict(study),
+        "students": [
+            {
+                "model": c.model,
+                "arm": c.arm,
+                "seed": c.seed,
+                "training": dict(c.training),
+                "runs": [run.json() for run in c.runs],
+                "tried": {name: run.json() for name, run in c.tried.items()},
+            }
+            for c in done
+        ],
+    }
