@@ -201,8 +201,12 @@ def _gaps(ours: Sequence[Value], theirs: Sequence[Value]) -> tuple[np.ndarray, b
     """Ours - theirs for each item, and whether both are shares of 1."""
     if len(ours) != len(theirs):
         raise ValueError(f"A paired comparison needs the same items on both sides, not {len(ours)} and {len(theirs)}")
-    means = np.array([[float(np.mean(value)) for value in side] for side in (ours, theirs)])
+    means = np.array([[_worth(value) for value in side] for side in (ours, theirs)])
     return means[0] - means[1], bool(((means >= 0) & (means <= 1)).all())
+
+
+def _worth(value: Value) -> float:
+    return float(value) if isinstance(value, int | float) else float(np.mean(value))
 
 
 def _clustered(gaps: np.ndarray, clusters: Sequence[Hashable] | None) -> tuple[np.ndarray, np.ndarray]:

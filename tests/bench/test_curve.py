@@ -30,10 +30,10 @@ RUNS = [
 
 def test_the_table_has_measures_speed_and_sizes():
     lines = curve.table(RUNS).splitlines()
-    always, half = "100.0 % [15.8, 100.0]", "50.0 % [50.0, 50.0]"
+    always, half = "100.0 % [15.8, 100.0]", "50.0 % [0.6, 99.4]"
     assert [re.split(r"\s{2,}", line) for line in lines[2:]] == [
         ["sat-tiny", "toy-f16", always, half, "n/a", always, "400", "4.7", "162.5", "43 f16"],
-        ["sat-tiny", "toy-q4_0", "50.0 % [9.5, 90.5]", half, "n/a", always, "400", "1.4", "158.0", "42 q4_0"],
+        ["sat-tiny", "toy-q4_0", "50.0 % [2.5, 97.5]", half, "n/a", always, "400", "1.4", "158.0", "42 q4_0"],
     ]
 
 

@@ -65,7 +65,7 @@ def test_a_table_has_a_row_for_each_run_with_intervals():
     assert header.split("  ")[0] == "task"
     assert all(title in header for title in COLUMNS.values())
     assert row.split()[:3] == ["sat-tiny", "toy", "4"]
-    assert "66.7 % [20.8, 93.9]" in row  # 2 of 3: the error is not counted
+    assert "66.7 % [13.5, 98.3]" in row  # 2 of 3: the error is not counted
     assert "100.0 % [2.5, 100.0]" in row  # both conflicts, of one item
 
 
@@ -114,7 +114,7 @@ def test_the_csv_and_the_text_say_the_same(tmp_path):
     text = (tmp_path / "report.md").read_text()
     assert text.startswith("# toy on sat-tiny\n")
     assert all(name in text for name in MEASURES)
-    assert "66.7 % [20.8, 93.9]" in text
+    assert "66.7 % [13.5, 98.3]" in text
     assert "its reason does not force the value" in text
     assert "| imply  | 50.0 % [n/a]" in text
     assert "- seed: 0" in text

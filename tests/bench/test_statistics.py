@@ -278,7 +278,7 @@ def cover_of_means(items: int, name: str, runs: int) -> None:
     rng = np.random.default_rng(items)
     found = [covers(mean(draw(rng, items).tolist()), truth) for _ in range(runs)]
     least = 0.91 if (name, items) == ("lognormal 1", 10) else 0.94  # ten of these do not show how long the tail is
-    ask_for_cover(found, low=least, high=1 if items * truth <= 5 else 0.98)  # five events: too few for 98 %
+    ask_for_cover(found, low=least, high=1 if items * truth <= 10 else 0.98)  # few events: more than 98 %
 
 
 @pytest.mark.parametrize("name", DRAWS)
