@@ -1,8 +1,8 @@
 """Statistics against published figures, brute force, and the cover that an interval of 95 % should have.
 
 The cover of rates and of differences of paired outcomes is a sum over what may be seen, so exact; of shares of claims
-and of means it is simulated. At some rates no interval on a count can cover between 94 and 98 %, which a test shows. Where
-few events are to be expected, the intervals of shares, means and differences cover more than 98 %: the tests then ask
+and of means it is simulated. At some rates no interval on a count can cover between 94 and 98 %, which a test shows.
+Where few events are to be expected, the intervals of shares, means and differences cover more than 98 %: the tests then ask
 for 94 % alone, and say so.
 """
 
