@@ -2,8 +2,8 @@
 
 The cover of rates and of differences of paired outcomes is a sum over what may be seen, so exact; of shares of claims
 and of means it is simulated. At some rates no interval on a count can cover between 94 and 98 %, which a test shows.
-Where few events are to be expected, the intervals of shares, means and differences cover more than 98 %: the tests then ask
-for 94 % alone, and say so.
+Where few events are to be expected, the intervals of shares, means and differences cover more than 98 %: the tests then
+ask for 94 % alone, and say so.
 """
 
 import math
