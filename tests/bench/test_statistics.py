@@ -1,8 +1,9 @@
 """Statistics against published figures, brute force, and the cover that an interval of 95 % should have.
 
 The cover of rates and of differences of paired outcomes is a sum over what may be seen, so exact; of shares of claims
-and of means it is simulated. Where few hits are to be expected no interval on a count can cover between 94 and 98 %:
-there the tests ask for 94 % and say so.
+and of means it is simulated. At some rates no interval on a count can cover between 94 and 98 %, which a test shows.
+Where few events are to be expected, the intervals of shares, means and differences cover more than 98 %: the tests then
+ask for 94 % alone, and say so.
 """
 
 import math
@@ -131,9 +132,7 @@ def test_a_rate_is_covered_at_any_value(n):
     intervals = [rate(hits, n) for hits in range(n + 1)]
     low, high = (np.array(side) for side in zip(*((e.low, e.high) for e in intervals), strict=True))
     covered = [probabilities(n, p)[(low <= p) & (p <= high)].sum() for p in np.linspace(0, 1, 2001)]
-    assert (
-        min(covered) >= 0.943
-    )  # 0.9431 at 100 items and 0.5, which the limits of 40 and 60 hits leave out by rounding
+    assert min(covered) >= 0.95
 
 
 def test_nothing_has_no_estimate():
@@ -278,7 +277,7 @@ def cover_of_means(items: int, name: str, runs: int) -> None:
     rng = np.random.default_rng(items)
     found = [covers(mean(draw(rng, items).tolist()), truth) for _ in range(runs)]
     least = 0.91 if (name, items) == ("lognormal 1", 10) else 0.94  # ten of these do not show how long the tail is
-    ask_for_cover(found, low=least, high=1 if items * truth <= 5 else 0.98)  # five events: too few for 98 %
+    ask_for_cover(found, low=least, high=1 if items * truth <= 10 else 0.98)  # few events: more than 98 %
 
 
 @pytest.mark.parametrize("name", DRAWS)
