@@ -102,6 +102,8 @@ def differences(task: str, entry: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize(("task", "entry"), [pytest.param(t, e, id=f"{t}: {e['name']}") for t, e in ENTRIES])
 def test_a_completion_is_scored_as_it_was_graded_by_hand(task, entry):
+    if "disputed" in entry:
+        pytest.skip(entry["disputed"])
     wrong = differences(task, entry)
     assert not wrong, "\n".join(["", *wrong])
 
@@ -118,6 +120,7 @@ def test_a_task_has_sixty_completions_and_all_their_problems_can_be_read(task):
 
 
 def test_no_grade_is_disputed():
+    """A grade and the scorer differ, and the definitions are on the side of the grade, or silent."""
     disputed = [f"{task}, {entry['name']!r}: {entry['disputed']}" for task, entry in ENTRIES if "disputed" in entry]
     assert not disputed, "\n".join(["", *disputed])
 
