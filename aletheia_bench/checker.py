@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from aletheia_bench.text import parse_line
+from aletheia_bench.text import parse_line, split_lines
 from aletheia_plugins import (
     Answer,
     Assignment,
@@ -45,7 +45,7 @@ class Fault(enum.StrEnum):
     REASON = "its reason does not force the value"
     TARGET = "backtracks to another than the latest decision"
     STATE = "restates a state that is not the current one"
-    SOLUTION = "answers with no solution"
+    SOLUTION = "answers with what is no solution, or not what the state holds"
     TREE = "answers UNSAT with branches unexplored"
     INCOMPLETE = "ends without an answer"
 
@@ -84,7 +84,7 @@ class Review:
 def review(task: Task[Any], problem: Any, text: str) -> Review:
     """Judge every line of `text`. A text that ends without an answer ends in a judgement that says so."""
     checker = Checker(task, problem)
-    judgements = [checker.read(line) for line in text.splitlines()]
+    judgements = [checker.read(line.removesuffix("\n").removesuffix("\r")) for line in split_lines(text)]
     if not judgements or not isinstance(judgements[-1].step, Answer):
         judgements.append(Judgement("", None, Fault.INCOMPLETE))
     return Review(tuple(judgements))

@@ -13,7 +13,7 @@ the next turn reads the problem in the light of the change.
 from collections.abc import Iterator
 from typing import Protocol
 
-from aletheia_bench.text import ANSWER, STATE
+from aletheia_bench.text import ANSWER, STATE, split_lines
 from aletheia_plugins import ContextKind, Example
 
 __all__ = ["Context", "context", "examples", "turns"]
@@ -79,7 +79,7 @@ def examples(
     """
     current = context(kind, problem)
     prompt, turn = current.prompt, list[int]()
-    lines = text.splitlines(keepends=True)
+    lines = split_lines(text)
     for number, line in enumerate(lines):
         turn.append(number)
         if current.extend(line):
@@ -92,4 +92,4 @@ def examples(
 def turns(kind: ContextKind, text: str) -> int:
     """How many turns a trace has."""
     current = context(kind, "")
-    return sum(map(current.extend, text.splitlines(keepends=True)))
+    return sum(map(current.extend, split_lines(text)))

@@ -13,7 +13,7 @@ from typing import Literal as OneOf, NotRequired, TypedDict
 
 from aletheia_bench.contexts import Context, context
 from aletheia_bench.items import Item
-from aletheia_bench.text import ANSWER
+from aletheia_bench.text import ANSWER, split_lines
 from aletheia_plugins import Completion, ContextKind, Model, Request
 
 __all__ = ["Limits", "Sample", "evaluate"]
@@ -85,7 +85,7 @@ class _Episode:
         self.prompt_tokens += completion.prompt_tokens
         self.tokens += max(1, len(completion.tokens))  # an end costs something, or a budget would not end it
         self.seconds += completion.seconds
-        for line in completion.text.splitlines(keepends=True):
+        for line in split_lines(completion.text):
             self.text += line
             self.context.extend(line)
             if line.startswith(ANSWER) and (line.endswith("\n") or completion.finish == "stop"):
@@ -128,7 +128,7 @@ def evaluate(
     going: dict[str, _Episode] = {}
     for item, epoch in items:
         episode = _Episode(item, epoch, context(kind, item.prompt))
-        for line in begun.get(item.id, "").splitlines(keepends=True):
+        for line in split_lines(begun.get(item.id, "")):
             episode.text += line
             episode.context.extend(line)
         request = episode.request(limits)

@@ -20,7 +20,7 @@ from aletheia_bench.items import Item
 from aletheia_bench.scoring import Outcome, score
 from aletheia_bench.search import search
 from aletheia_bench.statistics import Estimate, mean, rate
-from aletheia_bench.text import render_step
+from aletheia_bench.text import render_step, split_lines
 from aletheia_plugins import CSP, Conflict, Decide, Imply, Literal, State, Task, Verdict, generator, literal
 
 __all__ = ["KINDS", "MEASURES", "Forced", "Injection", "inject", "injections", "judge", "measure"]
@@ -114,10 +114,10 @@ def judge(task: Task[Any], sample: Sample) -> Forced:
     problem = task.loads(sample["problem"])[0]
     checker = Checker(task, problem)
     steps, localised, corrected = None, False, False
-    for number, line in enumerate(sample["completion"].splitlines()):
+    for number, line in enumerate(split_lines(sample["completion"])):
         there = number > place and checker.values.get(wrong.variable) == wrong.value
         dead = there and steps is None and not corrected and (checker.falsified or checker.stuck)
-        judged = checker.read(line)
+        judged = checker.read(line.removesuffix("\n"))
         if dead and isinstance(judged.step, Conflict):
             steps, localised = number - place, judged.fault is None
         if there and isinstance(judged.step, State) and not judged.fault:

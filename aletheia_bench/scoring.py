@@ -6,6 +6,7 @@ A line that is no step ends the trace: what stands after it is no longer counted
 import enum
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from aletheia_bench.answers import find_answer
@@ -14,7 +15,7 @@ from aletheia_bench.evaluate import Sample
 from aletheia_bench.instructions import instruction
 from aletheia_bench.search import search
 from aletheia_bench.text import KEYWORDS
-from aletheia_plugins import Answer, Backtrack, Conflict, Decide, Imply, Literal, State, Task, Verdict
+from aletheia_plugins import Answer, Backtrack, Conflict, Decide, Imply, Literal, State, Step, Task, Verdict
 
 __all__ = ["Outcome", "Score", "score", "solves"]
 
@@ -144,14 +145,29 @@ def _dead_ends(checker: Checker, judged: Iterable[Judgement]) -> Iterator[bool]:
     """For each state in which a conflict is there to claim, whether one is.
 
     A falsified constraint must be claimed at once; a variable without a value left before the next decision or answer,
-    since a search may first imply what follows for others.
+    since a search may first imply what follows for others. Lines that leave the state as it was do not leave it.
     """
+    claimed: bool | None = None
     for line, step, fault in judged:
-        if step is not None and checker.expected is None and not (checker.conflict or checker.ended):
-            claimed = isinstance(step, Conflict)
-            if (claimed and not fault) or checker.falsified or (not isinstance(step, Imply) and checker.stuck):
-                yield claimed
+        ended = step is None and fault is not Fault.GRAMMAR
+        if not ended and checker.expected is None and not (checker.conflict or checker.ended):
+            said = isinstance(step, Conflict)
+            stuck = step is not None and not isinstance(step, Imply) and checker.stuck
+            if (said and not fault) or checker.falsified or stuck:
+                claimed = said or bool(claimed)
+        if claimed is not None and _leaves(checker, step, fault):
+            yield claimed
+            claimed = None
         checker.read(line)
+    if claimed is not None:
+        yield claimed
+
+
+def _leaves(checker: Checker, step: Step | None, fault: Fault | None) -> bool:
+    """Whether a step leads to another state."""
+    if isinstance(step, Decide | Imply):
+        return fault is not Fault.UNKNOWN and checker.values.get(step.literal.variable) != step.literal.value
+    return isinstance(step, State | Backtrack | Answer)
 
 
 def _hopeless(task: Task[Any], problem: Any, judged: Iterable[Judgement]) -> Iterator[bool]:
@@ -173,10 +189,8 @@ def _hopeless(task: Task[Any], problem: Any, judged: Iterable[Judgement]) -> Ite
 def _mimicked(task: Task[Any], problem: Any, judged: Sequence[Judgement]) -> Iterator[bool]:
     """For each backtrack, whether it is one in name only."""
     checker = Checker(task, problem)
-    for place, (line, step, _) in enumerate(judged):
+    for place, ((line, step, _), real) in enumerate(zip(judged, _real(judged), strict=True)):
         if isinstance(step, Backtrack):
-            before = judged[place - 1] if place else None
-            real = before is not None and isinstance(before.step, Conflict) and not before.fault
             after = judged[place + 1].step if place + 1 < len(judged) else None
             held = {Literal(*pair) for pair in checker.values.items()} | checker.excluded
             same = isinstance(after, State) and {lit for level in after.levels for lit in level} == held
@@ -213,9 +227,16 @@ def solves(task: Task[Any], problem: Any, answer: Answer) -> bool:
 
 def _valid_backtracks(judged: Sequence[Judgement]) -> int:
     """Backtracks after a real conflict, to the right decision, with the right state restated after them."""
-    triples = zip(judged, judged[1:], judged[2:], strict=False)
-    kinds = (Conflict, Backtrack, State)
     return sum(
-        all(isinstance(j.step, kind) and j.fault is None for j, kind in zip(triple, kinds, strict=True))
-        for triple in triples
+        real and not here.fault and isinstance(after.step, State) and not after.fault
+        for (here, after), real in zip(pairwise(judged), _real(judged), strict=False)
+        if isinstance(here.step, Backtrack)
     )
+
+
+def _real(judged: Iterable[Judgement]) -> Iterator[bool]:
+    """For each line, whether a real conflict was claimed before it, since the last state line or backtrack."""
+    real = False
+    for _, step, fault in judged:
+        yield real
+        real = not isinstance(step, State | Backtrack) and (real or (isinstance(step, Conflict) and not fault))

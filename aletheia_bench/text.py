@@ -8,6 +8,7 @@ backtrack x2
 answer: SAT x1=1 x2=0 ...                       or: answer: UNSAT
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -27,7 +28,7 @@ from aletheia_plugins import (
     literal,
 )
 
-__all__ = ["ANSWER", "KEYWORDS", "STATE", "parse", "parse_line", "render", "render_step", "segments"]
+__all__ = ["ANSWER", "KEYWORDS", "STATE", "parse", "parse_line", "render", "render_step", "segments", "split_lines"]
 
 STATE, ANSWER = "state:", "answer:"
 
@@ -58,7 +59,13 @@ def _because(name: str, cites: Iterable[Literal]) -> str:
 
 def parse(text: str) -> Trace:
     """The trace that `text` writes. Raises TraceError at the first line that is none."""
-    return Trace(tuple(parse_line(line, number) for number, line in enumerate(text.splitlines(), 1)))
+    lines = (line.removesuffix("\n").removesuffix("\r") for line in split_lines(text))
+    return Trace(tuple(parse_line(line, number) for number, line in enumerate(lines, 1)))
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text, with their ends: a newline, and nothing else that Unicode takes for the end of one."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def parse_line(line: str, number: int = 1) -> Step:
@@ -76,7 +83,7 @@ def parse_line(line: str, number: int = 1) -> Step:
 def segments(text: str) -> Iterator[str]:
     """The parts of a trace text: each a state line and all that follows up to the next one."""
     segment: list[str] = []
-    for line in text.splitlines(keepends=True):
+    for line in split_lines(text):
         if line.startswith(STATE) and segment:
             yield "".join(segment)
             segment = []
@@ -115,7 +122,7 @@ def _read_conflict(rest: str) -> Conflict:
 
 def _read_because(text: str) -> tuple[str, tuple[Literal, ...]]:
     name, colon, cites = text.partition(" :")
-    if not name or not colon or (cites and not cites.startswith(" ")):
+    if not colon or name.split() != name.split(" ") or (cites and not cites.startswith(" ")):
         raise ValueError(f"expected 'NAME : CITES', got {text[:60]!r}")
     return name, tuple([literal(cite) for cite in cites[1:].split(" ")]) if cites else ()
 

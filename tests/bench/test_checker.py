@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from aletheia_bench import checker
 from aletheia_bench.checker import Fault, Judgement, Review, review
 from aletheia_bench.search import search
-from aletheia_bench.text import render
+from aletheia_bench.text import render, split_lines
 from aletheia_plugins import CSP, Answer, Clause, Literal, Verdict
 from aletheia_tasks.coloring import Coloring, Problem as Graph
 from aletheia_tasks.sat import Problem as Formula, Sat
@@ -76,7 +76,9 @@ def test_a_right_trace_has_no_fault(item, text):
     found = review(*item, text)
     assert found.valid
     assert found.first_fault is None
-    assert [judgement.line for judgement in found.judgements] == text.splitlines()
+    assert [judgement.line for judgement in found.judgements] == [
+        line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")
+    ]
 
 
 def test_a_reason_may_be_cited_in_any_order_and_with_more_than_is_needed():
@@ -348,7 +350,7 @@ soups = st.lists(st.lists(scraps, max_size=6).map(" ".join), max_size=12).map("\
 def check_robust(text):
     for task, problem in ITEMS:
         found = review(task, problem, text)
-        expected = text.splitlines()
+        expected = [line.removesuffix("\n").removesuffix("\r") for line in split_lines(text)]
         lines = [judgement.line for judgement in found.judgements]
         assert lines in (expected, [*expected, ""])
         assert found.valid == (not any(judgement.fault for judgement in found.judgements))

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aletheia_bench.checker import review
-from aletheia_bench.contexts import examples
 from aletheia_bench.search import search
-from aletheia_bench.text import ANSWER, STATE, parse, parse_line, render, render_step, segments
+from aletheia_bench.text import STATE, parse, parse_line, render, render_step, segments, split_lines
 from aletheia_plugins import (
     Answer,
     Backtrack,
@@ -200,7 +199,7 @@ def test_segments_joined_are_the_text(text):
 def test_each_segment_of_a_trace_begins_with_its_only_state_line(first, rest):
     text = render(Trace((first, *rest.steps)))
     for segment in segments(text):
-        lines = segment.splitlines()
+        lines = split_lines(segment)
         assert [number for number, line in enumerate(lines) if line.startswith(STATE)] == [0]
 
 
@@ -211,18 +210,32 @@ def test_what_stands_before_the_first_state_line_is_a_segment_of_its_own():
 # --- ends of lines ---
 
 
-@pytest.mark.parametrize("end", SEPARATORS, ids=ascii)
-def test_parser_checker_segments_and_contexts_see_the_same_lines(end):
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=ascii)
+def test_parser_checker_and_segments_see_the_same_lines(end):
     """Whatever ends a line for one of them does so for all, so that no step is judged that was not read."""
     task, problem = Sat(), Problem(2, ((1, 2), (-1, 2), (1, -2), (-1, -2)))
     trace = search(task.csp(problem))
     text = render(trace).replace("\n", end)
     assert parse(text) == trace
     assert [judgement.step for judgement in review(task, problem, text).judgements] == list(trace.steps)
-    assert [segment.splitlines()[0] for segment in segments(text)] == ["state: -", "state: x1=1"]
-    turns = [turn.completion for turn in examples("folded", "sat\n", text)]
-    assert "".join(turns) == text
-    assert turns[-1].startswith(("conflict", ANSWER))
+    assert [segment.split(end)[0] for segment in segments(text)] == ["state: -", "state: x1=1"]
+
+
+@pytest.mark.parametrize("end", [end for end in SEPARATORS if "\n" not in end], ids=ascii)
+def test_nothing_else_that_unicode_takes_for_the_end_of_a_line_is_one(end):
+    task, problem = Sat(), Problem(2, ((1, 2), (-1, 2), (1, -2), (-1, -2)))
+    text = render(search(task.csp(problem))).replace("\n", end)
+    with pytest.raises(TraceError):
+        parse(text)
+    assert {judgement.step for judgement in review(task, problem, text).judgements} == {None}
+    assert list(segments(text)) == [text]
+
+
+@given(st.lists(st.sampled_from(["x", " ", *SEPARATORS])).map("".join))
+def test_the_lines_of_a_text_are_the_text(text):
+    lines = split_lines(text)
+    assert "".join(lines) == text
+    assert all("\n" not in line[:-1] for line in lines)
 
 
 @pytest.mark.parametrize("end", [*SEPARATORS, "\t", "\0", " ", "\u200b"], ids=ascii)
