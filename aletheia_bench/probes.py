@@ -127,6 +127,7 @@ class _Ways:
     def __init__(self, task: Task[Any], problem: Any, rng: Random) -> None:
         self.task, self.problem, self.rng = task, problem, rng
         self.csp = task.csp(problem)
+        self.given = frozenset(given(self.csp.domains).levels[0])
         self.texts: dict[Held, dict[str, str]] = {}
         """State → its state line → the text that leads to it; one for each line."""
         self.claimed: dict[Held, bool] = {}
@@ -145,9 +146,7 @@ class _Ways:
     def to(self, state: Held) -> tuple[str, ...]:
         """Texts that lead to a state, whose state lines all differ: those that are known first."""
         known = self.texts[state]
-        wanted = sorted(
-            (lit.variable, lit.value) for lit in state if lit.equal and len(self.csp.domains[lit.variable]) > 1
-        )
+        wanted = sorted((lit.variable, lit.value) for lit in state - self.given if lit.equal)
         reachable = all(lit.equal for lit in state)  # an excluded value needs a conflict before it
         for number in range(TRIES if reachable else 0):
             if len(known) >= HISTORIES:
@@ -155,7 +154,7 @@ class _Ways:
             order = self.rng.sample(wanted, len(wanted))
             opening = [Literal(*pair) for pair in order[: number % (EARLY + 1)]]
             steps = _opened(self.csp, opening, _among(order), self.rng, len(state) + 1)
-            if _assigned(steps[: len(state)]) <= state:  # most ways lead elsewhere, and the checker is slow
+            if _assigned(steps[1 : 1 + len(state - self.given)]) <= state:  # if not, it leads elsewhere
                 self._walk(steps, only=state)
         return tuple(known.values())[:HISTORIES]
 
@@ -174,7 +173,7 @@ class _Ways:
 
     def _opening(self, size: int, among: Iterable[Literal]) -> list[Literal]:
         """Decisions that falsify nothing by themselves."""
-        held = {lit.variable: lit.value for level in given(self.csp.domains).levels for lit in level}
+        held = {lit.variable: lit.value for lit in self.given}
         found: list[Literal] = []
         for lit in among:
             if len(found) == size:
