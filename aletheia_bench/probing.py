@@ -18,7 +18,7 @@ from aletheia_bench.probes import Probe, probes
 from aletheia_bench.progress import progress
 from aletheia_bench.runs import Run, identity
 from aletheia_bench.text import ANSWER
-from aletheia_plugins import Card, ContextKind, CorpusError, Model, Scoring, Task, UsageError
+from aletheia_plugins import Card, ContextKind, Model, Scoring, Task, UsageError
 from aletheia_plugins.loading import Plugins
 
 __all__ = ["PROBES", "WORDS", "Answered", "Options", "ask", "bank", "probe"]
@@ -126,8 +126,6 @@ def probe(
         if fresh:
             directory.clear()
         done = {line["id"] for line in directory.lines()}
-        if unknown := done - {each.id for each in states}:
-            raise CorpusError(f"{path} has answers to other states, such as {min(unknown)}: use --fresh.")
         todo = [each for each in states if each.id not in done]
         if todo:
             model = open_model()

@@ -152,6 +152,23 @@ def test_nothing_asked_is_nothing_told(model):
     assert [list(row) for row in model().likelihoods(["x\n", "y\n"], [])] == [[], []]
 
 
+def test_what_does_not_fit_into_memory_is_read_in_halves(student, tokenizer, monkeypatch):
+    model = HFModel(student(), tokenizer)
+    expected, room = model.likelihoods(PROMPTS, CONTINUATIONS), 2
+    forward = model.model.forward
+
+    def cramped(input_ids, **options):
+        if len(input_ids) > room:
+            raise RuntimeError("no memory")
+        return forward(input_ids=input_ids, **options)
+
+    monkeypatch.setattr(model.model, "forward", cramped)
+    assert flat(model.likelihoods(PROMPTS, CONTINUATIONS)) == pytest.approx(flat(expected), abs=1e-4)
+    room = 0
+    with pytest.raises(ModelFileError, match=r"The model cannot read \d+ tokens: no memory"):
+        model.likelihoods(PROMPTS, CONTINUATIONS)
+
+
 # --- a process of llama.cpp that is lost ---
 
 
