@@ -23,7 +23,7 @@ from aletheia_bench.runs import FORCED, Run, identity
 from aletheia_plugins import Card, ContextKind, Encoding, Model, Task, UsageError
 from aletheia_plugins.loading import Plugins
 
-__all__ = ["Options", "prepare", "run"]
+__all__ = ["Options", "named", "prepare", "resolved", "run"]
 
 SAMPLE = 20
 """Items whose first turn is written twice more."""
@@ -72,7 +72,7 @@ def run(
         done = {(s["id"], s["epoch"]) for s in directory.samples() if s["finish"] != "error"}
         tries = [(item, epoch) for item in items for epoch in range(options.epochs)]
         todo = [(item, epoch) for item, epoch in tries if (item.id, epoch) not in done]
-        config = _config(options, card, model, plugins, hashes)
+        config = {"run": named(asdict(options), card, plugins), **resolved(options.task, card, model, plugins, hashes)}
         if done and todo:
             config |= _earlier(directory.config(), config)
         if todo:
@@ -148,10 +148,15 @@ def _digest(items: Sequence[Item]) -> str:
     return sha256("\x1f".join(text for item in items for text in (item.id, item.native)).encode()).hexdigest()
 
 
-def _config(options: Options, card: Card, model: Model, plugins: Plugins, hashes: Mapping[str, str]) -> dict[str, Any]:
-    chosen = asdict(options) | {"model": _spec(card, plugins)}
+def named(options: Mapping[str, Any], card: Card, plugins: Plugins) -> dict[str, Any]:
+    """The options that are set, as the command line takes them."""
+    chosen = {**options, "model": _spec(card, plugins)}
+    return {key: value for key, value in chosen.items() if value not in ("", None, ())}
+
+
+def resolved(task: str, card: Card, model: Model, plugins: Plugins, hashes: Mapping[str, str]) -> dict[str, Any]:
+    """What there is to know of an evaluation besides its options."""
     return {
-        "run": {key: value for key, value in chosen.items() if value not in ("", None, ())},
         "card": {
             "name": card.name,
             "backend": card.backend,
@@ -163,7 +168,7 @@ def _config(options: Options, card: Card, model: Model, plugins: Plugins, hashes
         },
         "hashes": {key: value for key, value in hashes.items() if value},
         "versions": {
-            "task": plugins.task(options.task).version,
+            "task": plugins.task(task).version,
             "aletheia-bench": version("aletheia-bench"),
             "python": platform.python_version(),
             "ortools": version("ortools"),

@@ -148,6 +148,26 @@ def run(ctx: click.Context, /, **options: Any) -> None:
 @main.command()
 @TASKS
 @LEVELS
+@option("--model", default="aletheia-tiny", help="A card's name, a card file, hf:FOLDER or gguf:FILE.")
+@option("--backend", default=None, help="The back-end that runs the model.  [default: the card's]")
+@OVERRIDES
+@option("-n", "--count", type=click.IntRange(2), default=200, help="States of each task and level, half of them dead.")
+@option("--context", type=CONTEXTS, default=None, help="What the model reads before each step.  [default: the card's]")
+@SEED
+@option("--control/--no-control", default=True, help="Also ask the card's control student.")
+@option("-o", "--out", type=folder(), default=Path("reports"), help="Where answers land.")
+@option("--fresh", is_flag=True, help="Forget the answers to an earlier command of the same options.")
+@click.pass_obj
+def probes(plugins: Callable[[], "Plugins"], /, **options: Any) -> None:
+    """Ask a model in which states it would claim a conflict, and whether that depends on the way there."""
+    from aletheia_bench.cli import probing
+
+    probing.probes(plugins(), **options)
+
+
+@main.command()
+@TASKS
+@LEVELS
 @option("-n", "--count", type=click.IntRange(1), required=True, help="Problems of each task and level.")
 @option("-o", "--out", type=file(), required=True, help="The JSONL file; with several tasks or levels, a pattern "
         "with {task} and {level}.")  # fmt: skip

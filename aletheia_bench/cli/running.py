@@ -1,4 +1,4 @@
-"""What `run`, `score` and `compare` do with their options."""
+"""What `run`, `score` and `compare` do with their options; which students and forms of them are evaluated."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -19,7 +19,7 @@ from aletheia_bench.scoring import Outcome
 from aletheia_plugins import Card, Task, UnknownNameError, UsageError
 from aletheia_plugins.loading import Plugins
 
-__all__ = ["compare", "run", "score"]
+__all__ = ["compare", "run", "score", "students", "variants"]
 
 
 def run(
@@ -40,7 +40,7 @@ def run(
 ) -> bool:
     """Run every card on every task and level and print the tables; whether too many items ended in an error."""
     work = list(_work(chosen_tasks(plugins, names(tasks)), names(levels), options["items"]))
-    students = _students(plugins, model, arm, control=control)
+    both = students(plugins, model, arm, control=control)
     form = backend or ("gguf" if quants else "")
     precisions = [precision(exporter(plugins, form), form, name) for name in names(quants)]
     if form:
@@ -48,22 +48,22 @@ def run(
     given = {key: options[key] for key in ("seed", "limit")}
     items = [prepare(task, level, **given, path=options["items"]) for task, level in work]
     results = []
-    for card in students:
+    for card in both:
         trained = ready(plugins, cards.override(card, overrides), out)
-        for variant in _variants(plugins, form, trained, precisions=precisions, overrides=overrides, out=out):
+        for variant in variants(plugins, form, trained, precisions=precisions, overrides=overrides, out=out):
             with closing(plugins.backend(variant.backend).open(variant)) as loaded:
                 for (task, level), problems in zip(work, items, strict=True):
                     chosen = _options(variant, task, level, {**options, "backend": backend, "overrides": overrides})
                     results.append(evaluate(chosen, problems, variant, loaded, plugins, out=out, fresh=fresh))
     if precisions:
-        _draw(results, out / f"{students[0].name}-precisions.svg")
+        _draw(results, out / f"{both[0].name}-precisions.svg")
     else:
         _print(results)
     errors = sum(s.outcome is Outcome.ERROR for r in results for s in r.scores)
     return errors > fail_on_error * sum(len(r.scores) for r in results)
 
 
-def _variants(
+def variants(
     plugins: Plugins, form: str, card: Card, *, precisions: Sequence[str], overrides: Sequence[str], out: Path
 ) -> Iterator[Card]:
     """The card at each precision, if any; a file that an earlier run has written is used again."""
@@ -122,7 +122,7 @@ def _work(tasks: Sequence[Task[Any]], levels: Sequence[str], items: Path | None)
             yield from ((task, known_level(task, level)) for level in levels)
 
 
-def _students(plugins: Plugins, model: str, arm: str | None, *, control: bool) -> list[Card]:
+def students(plugins: Plugins, model: str, arm: str | None, *, control: bool) -> list[Card]:
     """The card and its control, or the one of the two that has the arm that was asked for."""
     card = cards.find(plugins, model)
     both = [card, *([cards.find(plugins, card.control)] if card.control else [])]

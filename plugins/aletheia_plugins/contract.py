@@ -16,6 +16,7 @@ __all__ = [
     "Model",
     "Planning",
     "Progress",
+    "Scoring",
     "Split",
     "Task",
     "Trainable",
@@ -109,6 +110,23 @@ class Encoding(Protocol):
 
     def encode(self, text: str) -> Sequence[int]:
         """As in a prompt. To be asked when nothing is queued."""
+        ...
+
+
+@runtime_checkable
+class Scoring(Protocol):
+    """A model that tells how probable it is that it goes on with a text."""
+
+    def likelihoods(
+        self, prompts: Sequence[str], continuations: Sequence[str], *, instruction: str = ""
+    ) -> Sequence[Sequence[float] | None]:
+        """A row for each prompt: natural logarithms of the probability that each continuation follows it.
+
+        The model reads a prompt as it would read a request's. A continuation counts as the tokens that it adds to the
+        text of the prompt; its probability is the product of theirs, and it may go on behind them. None for a prompt
+        that leaves no room for each of them. To be asked when nothing is queued. Raises ModelFileError if the model
+        fails.
+        """
         ...
 
 

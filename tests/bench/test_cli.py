@@ -18,7 +18,7 @@ from aletheia_bench.cli import main
 from aletheia_bench.corpus import read
 
 CODE = "from aletheia_bench.cli import main; main(prog_name='aletheia-bench')"
-COMMANDS = ("compare", "doctor", "export", "list", "run", "score", "traces", "train", "verify")
+COMMANDS = ("compare", "doctor", "export", "list", "probes", "run", "score", "traces", "train", "verify")
 HF_NOWHERE = ("--model", "hf:/nowhere")
 """A model that is looked for after everything else was understood."""
 
@@ -562,3 +562,26 @@ def test_a_configuration_repeats_a_run_with_its_back_end_and_other_options(run, 
     assert again.stdout == first.stdout
     assert list((tmp_path / "runs").glob("*/*/config.toml")) == [config]
     assert tomllib.loads(config.read_text())["model"]["batch_size"] == 2
+
+
+# --- probes ---
+
+
+def test_probes_of_a_student_and_its_control_are_told_and_not_asked_again(run):
+    needs("torch")
+    args = ["probes", "--task", "sat", "-n", "4", "-o", "out"]
+    first = run(*args)
+    assert first.exit_code == 0, first.output
+    rows = [line.split()[:3] for line in first.stdout.splitlines()[2:]]
+    assert rows == [["sat-tiny", "aletheia-tiny", "4"], ["sat-tiny", "aletheia-tiny-linearized", "4"]]
+    (folder,) = Path("out/aletheia-tiny").iterdir()
+    assert re.fullmatch("probes-sat-tiny-[0-9a-f]{8}", folder.name)
+    written = {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
+    assert written.keys() == {"config.toml", "probes.jsonl", "results.json"}
+    assert run(*args).stdout == first.stdout
+    again = run("--config", str(folder / "config.toml"), "probes", "--no-control", "-o", "again")
+    assert again.exit_code == 0, again.output
+    (copy,) = Path("again/aletheia-tiny").iterdir()
+    assert copy.name == folder.name
+    assert (copy / "probes.jsonl").read_bytes() == written["probes.jsonl"]
+    assert said(run("score", str(folder)), 1).startswith(f"{folder} is not a run: config.toml has no task in a table")

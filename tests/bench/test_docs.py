@@ -1,11 +1,13 @@
 """What the documents show is what the code does."""
 
+import math
 import re
 from pathlib import Path
 
 import pytest
 
 from aletheia_bench.checker import Fault, review
+from aletheia_bench.probe_report import measure
 from aletheia_plugins import load_plugins
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +32,32 @@ def test_the_example_of_measures_is_judged_as_it_says():
     found = review(SAT, problem, "\n".join(line for line, _ in trace)).judgements
     assert [j.fault is None for j in found] == [not said.startswith("fault") for _, said in trace]
     assert [j.fault for j in found if j.fault] == [Fault.STALE]
+
+
+def test_the_example_of_probes_has_the_figures_that_it_says():
+    section = read("docs/measures.md").split("## Probes\n\n")[1].split("## Faults")[0]
+    rows = re.findall(r"^\| ([AB]) \| (dead|alive) \| ([\d.]+) \| ([\d.]+) \|$", section, re.MULTILINE)
+    answers = [
+        {
+            "item": item,
+            "state": ["x1=1"],
+            "dead": state == "dead",
+            "p": [float(p) for p in two],
+            "log_likelihoods": [[math.log(float(p)), math.log(1 - float(p))] for p in two],
+        }
+        for item, state, *two in rows
+    ]
+    found = measure(answers)
+    values = {name: estimate.value for name, estimate in found.items()}
+    assert len(answers) == 4
+    assert (values["false_backtrack_rate"], values["missed_backtrack_rate"]) == (0.25, 0.25)
+    assert "α = 1/4 and β = 1/4" in section
+    assert values["same_state_agreement"] == 2 / 4
+    for name, text in (("auroc", "AUROC 0.78125"), ("brier", "Brier 0.18125"), ("ece", "ECE 0.3125")):
+        assert values[name] == pytest.approx(float(text.split()[1]))
+        assert text in section
+    assert values["same_state_spread"] == pytest.approx(0.325)
+    assert all(f"`{name}`" in section for name in values)
 
 
 def test_the_trace_in_the_readme_is_a_proof():

@@ -75,3 +75,14 @@ def test_it_writes_the_same_in_any_company(mamba, instruction, slots, threads):
     alone = written(mamba, instruction)
     assert len(alone) == len(PROMPTS)
     assert written(mamba, instruction, slots=slots, threads=threads) == alone
+
+
+def test_a_recurrent_model_weighs_each_continuation_as_if_it_were_the_only_one(mamba):
+    continuations = ["red comes\n", "1\n1\n", "after"]
+    for settings in (Settings(1, 64, 1), Settings(1, 64, 1, instructed=True)):
+        said = "1\n" if settings.instructed else ""
+        engine = Engine(mamba, settings)
+        for prompt in PROMPTS:
+            alone = [engine.weigh(prompt, [each], said)[0] for each in continuations]
+            assert engine.weigh(prompt, continuations, said) == pytest.approx(alone, abs=1e-6)
+            assert alone == pytest.approx([Engine(mamba, settings).weigh(prompt, [c], said)[0] for c in continuations])

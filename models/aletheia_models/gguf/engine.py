@@ -21,6 +21,7 @@ import llama_cpp
 import numpy as np
 
 from aletheia_models.gguf import log
+from aletheia_models.tokens import behind
 from aletheia_plugins import Completion, ModelFileError, Request
 
 __all__ = ["Engine", "Settings"]
@@ -106,12 +107,24 @@ class Engine:
         return list(ids[:count])
 
     def submit(self, request: Request) -> None:
-        before, after = self.frame
-        tokens = self.tokenize(before + request.instruction + request.prompt + after)
-        slot = _Slot(request, tokens or [max(llama_cpp.llama_vocab_eos(self.vocabulary), 0)])
+        slot = _Slot(request, self._ids(self._framed(request)))
         if request.temperature > 0:
             slot.random = np.random.default_rng(request.seed)
         self.queue.append(slot)
+
+    def weigh(self, prompt: str, continuations: Sequence[str], instruction: str) -> list[float] | None:
+        """The log-probabilities of texts behind a prompt, in nats; None if there is no room. Not while it is busy."""
+        request = Request("", prompt, (), 1, instruction=instruction)
+        text = self._framed(request)
+        slot = _Slot(request, self._ids(text))
+        added = [behind(self.tokenize, text, slot.prompt, each) for each in continuations]
+        if len(slot.prompt) + max(map(len, added), default=0) > self.settings.context:
+            return None
+        self._through(slot.prompt, 0, self._share(slot, 0))
+        first = _logarithms(self._logits(1))[0]
+        found = [self._behind(slot.prompt, rest, first) for rest in added]
+        llama_cpp.llama_memory_seq_rm(self.memory, 0, -1, -1)
+        return found
 
     @property
     def busy(self) -> bool:
@@ -153,6 +166,19 @@ class Engine:
         """Put a prompt through the network, and choose the first token."""
         self._through(slot.prompt, place, self._share(slot, place))
         self._write(slot, self._logits(1)[0])
+
+    def _behind(self, prompt: Sequence[int], rest: Sequence[int], first: Any) -> float:
+        """The log-probability of the tokens `rest`, of which `first` are those of the first one; it leaves no trace."""
+        total, place = sum(float(first[token]) for token in rest[:1]), len(prompt)
+        for begin in range(0, len(rest) - 1, self.settings.batch):
+            part = rest[begin : min(begin + self.settings.batch, len(rest) - 1)]
+            self._decode([(token, place + begin + n, 0) for n, token in enumerate(part)])
+            rows = _logarithms(self._logits(len(part)))
+            total += sum(float(row[token]) for row, token in zip(rows, rest[begin + 1 :], strict=False))
+        if len(rest) > 1 and not llama_cpp.llama_memory_seq_rm(self.memory, 0, place, -1):
+            llama_cpp.llama_memory_seq_rm(self.memory, 0, -1, -1)  # a recurrent state cannot be cut back
+            self._through(prompt, 0)
+        return total
 
     def _through(self, tokens: Sequence[int], place: int, start: int = 0) -> None:
         for first in range(start, len(tokens), self.settings.batch):
@@ -245,6 +271,13 @@ class Engine:
             error,
         )  # fmt: skip
 
+    def _ids(self, text: str) -> list[int]:
+        return self.tokenize(text) or [max(llama_cpp.llama_vocab_eos(self.vocabulary), 0)]
+
+    def _framed(self, request: Request) -> str:
+        before, after = self.frame
+        return before + request.instruction + request.prompt + after
+
     def _special(self, token: int) -> str:
         text = llama_cpp.llama_vocab_get_text(self.vocabulary, token) if token >= 0 else b""
         return str(text.decode(errors="replace"))
@@ -276,6 +309,12 @@ def _context(settings: Settings) -> Any:
     params.kv_unified = False
     params.no_perf = True
     return params
+
+
+def _logarithms(logits: Any) -> Any:
+    """Of probabilities, row by row."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def _draw(logits: Any, temperature: float, random: np.random.Generator) -> int:

@@ -190,23 +190,45 @@ class GGUFModel:
         return {**self._facts, "memory_bytes": sum(lane.memory for lane in self.lanes)}
 
     def encode(self, text: str) -> list[int]:
-        lane = self.lanes[0]
-        lane.process = lane.process or self._start()
-        lane.process.send({"encode": text})
-        while True:
+        return list(self._ask([{"encode": text}], "ids of a text")[0])
+
+    def likelihoods(
+        self, prompts: Sequence[str], continuations: Sequence[str], *, instruction: str = ""
+    ) -> Sequence[Sequence[float] | None]:
+        fixed = {"continuations": list(continuations), "instruction": instruction}
+        return self._ask([{"weigh": {"prompt": prompt, **fixed}} for prompt in prompts], "likelihoods")
+
+    def _ask(self, questions: Sequence[Message], wanted: str) -> list[Any]:
+        """The answers, in order; the processes share the questions. Raises ModelFileError when one of them is lost."""
+        left = [deque(range(n, len(questions), len(self.lanes))) for n in range(len(self.lanes))]
+        for number, question in enumerate(questions):
+            lane = self.lanes[number % len(self.lanes)]
+            lane.process, lane.heard = lane.process or self._start(), time.monotonic()
+            lane.process.send(question)
+        answers: dict[int, Any] = {}
+        while waiting := [lane for lane, numbers in zip(self.lanes, left, strict=True) if numbers]:
+            until = min(lane.heard for lane in waiting) + self.patience
             try:
-                process, message = self.inbox.get(timeout=self.patience)
+                process, message = self.inbox.get(timeout=max(0.0, until - time.monotonic()))
             except Empty:
-                lane.bury("timeout", "")
-                raise ModelFileError(f"{self.options['file']}: no ids of a text in {self.patience:g} s.") from None
-            if process is not lane.process:  # the last words of one that was given up
+                raise self._unanswered(waiting, f"no {wanted} in {self.patience:g} s") from None
+            place = next((n for n, lane in enumerate(self.lanes) if lane.process is process), None)
+            if place is None:  # the last words of one that was given up
                 continue
+            self.lanes[place].heard = time.monotonic()
+            if message is None and left[place]:
+                raise self._unanswered(waiting, f"no {wanted}: {process.obituary()}")
             if message is None:
-                cause = process.obituary()
-                lane.bury("error", cause)
-                raise ModelFileError(f"{self.options['file']}: no ids of a text: {cause}.")
-            if "ids" in message:
-                return list(message["ids"])
+                self.lanes[place].bury("error", "")
+            elif "answer" in message:
+                answers[left[place].popleft()] = message["answer"]
+        return [answers[number] for number in range(len(questions))]
+
+    def _unanswered(self, lanes: Sequence[_Lane], why: str) -> ModelFileError:
+        """Give up processes whose answers nobody waits for any more."""
+        for lane in lanes:
+            lane.bury("error", "")
+        return ModelFileError(f"{self.options['file']}: {why}.")
 
     def close(self) -> None:
         self.queue.clear()

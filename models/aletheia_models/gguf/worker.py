@@ -1,9 +1,10 @@
 """The process in which native code runs: reads requests from stdin, writes completions to stdout, a JSON object a line.
 
-In:   {"file", "slots", "context", "threads", "batch", "exact", "instructed", "chat"}, then requests
-      and {"encode": text}.
-Out:  {"template": true} before a chat template is read; {"facts": {...}} or {"failed": "why"}; then {"ids": token ids},
-      {"done": completion, "memory": the most bytes that were held}, and {"beat": true} now and then while it works.
+In:   {"file", "slots", "context", "threads", "batch", "exact", "instructed", "chat"}, then requests, and, while nothing
+      is written, questions: {"encode": text} or {"weigh": {"prompt", "continuations", "instruction"}}.
+Out:  {"template": true} before a chat template is read; {"facts": {...}} or {"failed": "why"}; then {"answer": token
+      ids, log-probabilities or null}, {"done": completion, "memory": the most bytes that were held}, and
+      {"beat": true} now and then while it works.
 """
 
 import json
@@ -14,10 +15,15 @@ from dataclasses import asdict
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from aletheia_plugins import ModelFileError, Request
 
+if TYPE_CHECKING:
+    from aletheia_models.gguf.engine import Engine
+
+Question = dict[str, Any]
+"""See above; answered at once."""
 BEAT = 0.3
 """Seconds between signs of life, at least."""
 
@@ -49,20 +55,24 @@ def _work() -> None:
         _send(sending, {"failed": str(error)})
         return
     _send(sending, {"facts": engine.facts()})
-    inbox: SimpleQueue[Request | str | None] = SimpleQueue()
+    inbox: SimpleQueue[Request | Question | None] = SimpleQueue()
     Thread(target=_listen, args=(receiving, inbox), daemon=True).start()
     while True:
         for request in _received(inbox, wait=not engine.busy):
             if request is None:
                 return
-            if isinstance(request, str):
-                _send(sending, {"ids": engine.tokenize(request)})
-            else:
+            if isinstance(request, Request):
                 engine.submit(request)
+            else:
+                _send(sending, {"answer": _answer(engine, request)})
         if not engine.busy:
             continue
         for completion in engine.step():
             _send(sending, {"done": asdict(completion), "memory": _memory()})
+
+
+def _answer(engine: "Engine", question: Question) -> list[int] | list[float] | None:
+    return engine.weigh(**question["weigh"]) if "weigh" in question else engine.tokenize(question["encode"])
 
 
 class _Heart:
@@ -77,15 +87,14 @@ class _Heart:
             self.last = time.monotonic()
 
 
-def _listen(receiving: BinaryIO, inbox: "SimpleQueue[Request | str | None]") -> None:
+def _listen(receiving: BinaryIO, inbox: "SimpleQueue[Request | Question | None]") -> None:
     for line in receiving:
         fields = json.loads(line)
-        text = fields.get("encode")
-        inbox.put(Request(**fields | {"stop": tuple(fields["stop"])}) if text is None else text)
+        inbox.put(Request(**fields | {"stop": tuple(fields["stop"])}) if "stop" in fields else fields)
     inbox.put(None)
 
 
-def _received(inbox: "SimpleQueue[Request | str | None]", *, wait: bool) -> list[Request | str | None]:
+def _received(inbox: "SimpleQueue[Request | Question | None]", *, wait: bool) -> list[Request | Question | None]:
     """All that has come; with `wait`, at least one."""
     found = [inbox.get()] if wait else []
     try:

@@ -1,4 +1,4 @@
-"""Writes text with a causal model, many requests at a time. Knows token ids and requests, not traces."""
+"""Writes and weighs text with a causal model, many requests at a time. Knows token ids and requests, not traces."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,8 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
 
 from aletheia_models.hf.loading import chat_frame
 from aletheia_models.hf.student import parameters
+from aletheia_models.hf.weighing import weigh
+from aletheia_models.tokens import behind
 from aletheia_plugins import Completion, Request
 
 __all__ = ["HFModel"]
@@ -43,7 +45,7 @@ class HFModel:
         self.queue: list[_Row] = []
 
     def submit(self, request: Request) -> None:
-        row = _Row(request, self.encode(self._prompt(request)) or [self.tokenizer.eos_token_id])
+        row = _Row(request, self._ids(self._framed(request.instruction, request.prompt)))
         if request.temperature > 0:
             row.random = torch.Generator().manual_seed(request.seed)
         self.queue.append(row)
@@ -71,12 +73,30 @@ class HFModel:
             "batch_size": self.batch_size,
         }
 
-    def _prompt(self, request: Request) -> str:
-        before, after = self.frame
-        return f"{before}{request.instruction}{request.prompt}{after}"
-
     def encode(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def likelihoods(
+        self, prompts: Sequence[str], continuations: Sequence[str], *, instruction: str = ""
+    ) -> Sequence[Sequence[float] | None]:
+        asked: dict[int, tuple[tuple[int, ...], list[tuple[int, ...]]]] = {}
+        for number, prompt in enumerate(prompts):
+            text = self._framed(instruction, prompt)
+            ids = self._ids(text)
+            added = [tuple(behind(self.encode, text, ids, each)) for each in continuations]
+            if len(ids) + max(map(len, added), default=0) <= self.limit:
+                asked[number] = tuple(ids), added
+        pad = self.tokenizer.pad_token_id or 0
+        found = weigh(self.model, list(asked.values()), batch_size=self.batch_size, pad=pad)
+        rows = dict(zip(asked, found, strict=True))
+        return [rows.get(number) for number in range(len(prompts))]
+
+    def _framed(self, instruction: str, prompt: str) -> str:
+        before, after = self.frame
+        return f"{before}{instruction}{prompt}{after}"
+
+    def _ids(self, text: str) -> list[int]:
+        return self.encode(text) or [self.tokenizer.eos_token_id]
 
     def close(self) -> None:
         self.queue.clear()
