@@ -129,12 +129,12 @@ def _seeds(study: Study, done: Sequence[Conducted]) -> Section:
             ours, theirs = together[first, seed], together[other, seed]
             (c,) = comparing.pairs([(ours, theirs)])
             events = [percent(r.estimates["backtrack_event_rate"]) for r in (ours, theirs)]
-            rows.append([other, seed, c.items, *events, f"{c.events_p:.2g}", *c.hard, *c.easy])
+            rows.append([other, seed, c.items, *events, f"{c.events_p:.2g}", " : ".join(c.hard), " : ".join(c.easy)])
     return Section(
         f"Backtracking events of {first} and of the others",
         "Completions with at least one backtrack, right or wrong, all tasks together; Fisher's exact test. Then the "
         "same of items whose reference search has a conflict, and what is solved of those whose reference has none.",
-        ["against", "seed", "items", first, "the other", "Fisher p", "need one", "", "solved of the others", ""],
+        ["against", "seed", "items", first, "the other", "Fisher p", "of those that need one", "solved of the others"],
         rows,
     )
 
