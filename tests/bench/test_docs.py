@@ -7,8 +7,13 @@ from pathlib import Path
 import pytest
 
 from aletheia_bench.checker import Fault, review
+from aletheia_bench.forced import judge
+from aletheia_bench.measures import MEASURES
 from aletheia_bench.probe_report import measure
+from aletheia_bench.scoring import score
 from aletheia_plugins import load_plugins
+
+from .test_measures import sample
 
 ROOT = Path(__file__).parents[2]
 SAT = load_plugins([]).task("sat")
@@ -75,3 +80,22 @@ def test_the_trace_in_the_readme_is_a_proof():
 def test_links_lead_somewhere(name):
     for target in re.findall(r"\]\((?!http)([^)#]+)", read(name)):
         assert (ROOT / name).parent.joinpath(target).exists(), target
+
+
+def test_the_example_of_measures_has_the_figures_that_it_says():
+    block = read("docs/measures.md").split("## An example\n\n")[1].split("\n\nSolved")[0]
+    lines = [re.split(r"\s{4,}", line.removeprefix("    "))[0] for line in block.splitlines() if line.strip()][3:]
+    text = "".join(f"{line}\n" for line in lines)
+    told = sample(text, problem="p cnf 2 2\n1 2 0\n-1 0\n")
+    found = score(SAT, told)
+    assert (found.outcome, found.certified, found.backtracks, found.valid_backtracks) == ("solved", False, 1, 0)
+    assert (found.real_conflicts, found.false_conflicts) == (0, (str(Fault.STALE),))
+    assert (found.noticed, found.dead_ends, found.mimicked, found.decisive) == (1, 1, 1, True)
+    assert found.first_error_step == 3
+    forced = judge(SAT, {**told, "forced": {"kind": "decision", "wrong": "x1=1", "place": 1}})
+    assert (forced.steps, forced.localised, forced.corrected, forced.solved) == (1, False, True, True)
+
+
+def test_every_measure_is_in_the_table_of_measures():
+    text = read("docs/measures.md")
+    assert [name for name in MEASURES if f"`{name}`" not in text] == []

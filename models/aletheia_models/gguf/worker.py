@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from aletheia_models.memory import most_memory
 from aletheia_plugins import ModelFileError, Request
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _work() -> None:
         if not engine.busy:
             continue
         for completion in engine.step():
-            _send(sending, {"done": asdict(completion), "memory": _memory()})
+            _send(sending, {"done": asdict(completion), "memory": most_memory()})
 
 
 def _answer(engine: "Engine", question: Question) -> list[int] | list[float] | None:
@@ -102,15 +103,6 @@ def _received(inbox: "SimpleQueue[Request | Question | None]", *, wait: bool) ->
             found.append(inbox.get_nowait())
     except Empty:
         return found
-
-
-def _memory() -> int:
-    """Not ru_maxrss, which begins with what the process that started this one held. 0 where it is not told."""
-    try:
-        status = Path("/proc/self/status").read_text(encoding="utf-8")
-    except OSError:
-        return 0
-    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
 
 def _send(sending: BinaryIO, message: dict[str, Any]) -> None:

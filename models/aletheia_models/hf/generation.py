@@ -12,6 +12,7 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
 from aletheia_models.hf.loading import chat_frame
 from aletheia_models.hf.student import parameters
 from aletheia_models.hf.weighing import weigh
+from aletheia_models.memory import most_memory
 from aletheia_models.tokens import behind
 from aletheia_plugins import Completion, Request
 
@@ -71,6 +72,7 @@ class HFModel:
             "threads": torch.get_num_threads(),
             "parameters": parameters(self.model),
             "batch_size": self.batch_size,
+            "memory_bytes": most_memory() if self.model.device.type == "cpu" else torch.cuda.max_memory_allocated(),
         }
 
     def encode(self, text: str) -> list[int]:
