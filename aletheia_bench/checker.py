@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from aletheia_bench.text import parse_line, split_lines
+from aletheia_bench.text import split_lines, step_in
 from aletheia_plugins import (
     Answer,
     Assignment,
@@ -24,7 +24,6 @@ from aletheia_plugins import (
     State,
     Step,
     Task,
-    TraceError,
     Verdict,
 )
 
@@ -107,9 +106,8 @@ class Checker:
 
     def read(self, line: str) -> Judgement:
         """Judge one line, without its newline, and believe it."""
-        try:
-            step = parse_line(line)
-        except TraceError:
+        step = step_in(line)
+        if step is None:
             return Judgement(line, None, Fault.GRAMMAR)
         kind = type(step)
         if not self._known(MENTIONED[kind](step)):

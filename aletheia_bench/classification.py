@@ -10,12 +10,12 @@ __all__ = ["auprc", "auroc", "brier", "ece"]
 BINS = 10
 
 
-def auroc(labels: Sequence[bool], probabilities: Sequence[float]) -> float | None:
+def auroc(labels: Sequence[bool], scores: Sequence[float]) -> float | None:
     """The chance that a true case is ranked above a false one, ties count half (Mann and Whitney 1947).
 
-    None where all labels are the same.
+    Any scores will do. None where all labels are the same.
     """
-    true, given = _checked(labels, probabilities)
+    true, given = _arrays(labels, scores)
     positives, negatives = int(true.sum()), int((~true).sum())
     if not positives or not negatives:
         return None
@@ -23,12 +23,12 @@ def auroc(labels: Sequence[bool], probabilities: Sequence[float]) -> float | Non
     return float((ranks - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def auprc(labels: Sequence[bool], probabilities: Sequence[float]) -> float | None:
+def auprc(labels: Sequence[bool], scores: Sequence[float]) -> float | None:
     """Average precision as scikit-learn defines it: over falling thresholds, precision times the gain in recall.
 
-    None where all labels are the same.
+    Any scores will do. None where all labels are the same.
     """
-    true, given = _checked(labels, probabilities)
+    true, given = _arrays(labels, scores)
     if not true.any() or true.all():
         return None
     thresholds, group = np.unique(-given, return_inverse=True)
@@ -58,9 +58,13 @@ def ece(labels: Sequence[bool], probabilities: Sequence[float]) -> float | None:
 
 
 def _checked(labels: Sequence[bool], probabilities: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    if len(labels) != len(probabilities):
-        raise ValueError(f"Each label needs a probability: {len(labels)} labels, {len(probabilities)} probabilities")
-    given = np.array(probabilities, dtype=float)
+    true, given = _arrays(labels, probabilities)
     if not ((given >= 0) & (given <= 1)).all():
         raise ValueError("A probability is from 0 to 1")
-    return np.array(labels, dtype=bool), given
+    return true, given
+
+
+def _arrays(labels: Sequence[bool], scores: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    if len(labels) != len(scores):
+        raise ValueError(f"Each label needs a score: {len(labels)} labels, {len(scores)} scores")
+    return np.array(labels, dtype=bool), np.array(scores, dtype=float)

@@ -11,10 +11,10 @@ from itertools import combinations
 
 from tabulate import tabulate
 
-from aletheia_bench.report import percent
 from aletheia_bench.results import Results
 from aletheia_bench.scoring import Outcome, Score
 from aletheia_bench.statistics import Estimate, difference, fisher, holm, items_for_power, mcnemar
+from aletheia_bench.tables import percent
 from aletheia_plugins import UsageError
 
 __all__ = ["Comparison", "compare", "pairs", "sentence", "table"]

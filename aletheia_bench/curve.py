@@ -6,9 +6,9 @@ from typing import Any
 
 from tabulate import tabulate
 
-from aletheia_bench.report import percent
 from aletheia_bench.results import Results
 from aletheia_bench.statistics import Estimate
+from aletheia_bench.tables import percent
 
 __all__ = ["plot", "table"]
 

@@ -10,13 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from aletheia_bench.checker import Judgement, review
 from aletheia_bench.evaluate import Sample
 from aletheia_bench.measures import line_errors
-from aletheia_bench.report import ROWS, cell, forced_table, percent
 from aletheia_bench.results import Results
 from aletheia_bench.scoring import Outcome, Score
 from aletheia_bench.signatures import diagnose
 from aletheia_bench.statistics import Estimate
 from aletheia_bench.study import Study
 from aletheia_bench.study_report import Section
+from aletheia_bench.tables import ROWS, cell, forced_table, percent
 from aletheia_plugins import Task
 
 __all__ = ["of_run", "of_study"]

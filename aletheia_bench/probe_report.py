@@ -15,9 +15,9 @@ from tabulate import tabulate
 
 from aletheia_bench.classification import auprc, auroc, brier, ece
 from aletheia_bench.probing import Answered
-from aletheia_bench.report import percent
 from aletheia_bench.runs import Run
 from aletheia_bench.statistics import RESAMPLES, Estimate, mean, share
+from aletheia_bench.tables import percent
 from aletheia_plugins import CorpusError
 
 __all__ = ["Results", "measure", "table", "write"]

@@ -1,101 +1,21 @@
-"""Shows results to people: a table in the terminal, report.md, report.html. Knows results, not where they are from."""
+"""Writes the report of a run: results.json, results.csv, report.md, report.html. Knows results and tables."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
-from aletheia_bench.forced import MEASURES as FORCED
 from aletheia_bench.measures import line_errors
 from aletheia_bench.results import Results
 from aletheia_bench.runs import Run
 from aletheia_bench.signatures import diagnose
-from aletheia_bench.statistics import Estimate
+from aletheia_bench.tables import ROWS, cell, forced_table, percent
 from aletheia_plugins import Task
 
-__all__ = ["ROWS", "cell", "forced_table", "percent", "table", "write"]
-
-ROWS: Mapping[str, tuple[str, str]] = {
-    "solve_accuracy": ("solved", "%"),
-    "certified_accuracy": ("certified", "%"),
-    "backtrack_event_rate": ("with backtracks", "%"),
-    "backtracks_per_item": ("backtracks/item", ".2f"),
-    "conflict_precision": ("conflicts real", "%"),
-    "hallucinated_conflicts": ("  hallucinated", "%"),
-    "stale_conflicts": ("  stale", "%"),
-    "satisfied_conflicts": ("  satisfied", "%"),
-    "conflict_recall": ("conflicts noticed", "%"),
-    "backtrack_validity": ("backtracks valid", "%"),
-    "decisive_backtrack_rate": ("solved by a decisive backtrack", "%"),
-    "repair_rate": ("solved after a valid backtrack", "%"),
-    "first_error_step": ("first error at line", ".1f"),
-    "search_efficiency": ("decisions/reference", ".2f"),
-    "tokens": ("tokens/item", ".0f"),
-    "seconds": ("s/item", ".3f"),
-    "tokens_per_second": ("tokens/s", ".0f"),
-}
-"""Measure → what it is called in a table, and its format."""
-RATES = ("detection", "localisation", "correction", "success")
-MEGA = 1_000_000
-
-
-def table(results: Sequence[Results], *, style: str = "simple") -> str:
-    """One column a run, one row a measure with its 95 % interval."""
-    headers = ["", *(f"{r.name}\n{r.model}" for r in results)]
-    rows = [["n", *(str(len(r.scores)) for r in results)]]
-    rows += [[title, *(cell(name, r.estimates[name]) for r in results)] for name, (title, _) in ROWS.items()]
-    for k in sorted({k for r in results for k in r.passes}):
-        rows.append([f"pass@{k}", *(percent(r.passes[k]) if k in r.passes else "n/a" for r in results)])
-    rows.append(["peak memory", *(_memory(r.config.get("model", {})) for r in results)])
-    return tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True, preserve_whitespace=True)
-
-
-def forced_table(results: Sequence[Results], *, style: str = "simple") -> str:
-    """What each student made of errors that were put into its completions; a row for each kind of error."""
-    rows = [
-        [r.name, r.model, kind, found["detection"].n, *(percent(found[m]) for m in RATES), _number(found["steps"])]
-        for r in results
-        for kind, found in r.errors_put_in.items()
-    ]
-    headers = ["task", "model", "error", "n", *(FORCED[m] for m in (*RATES, "steps"))]
-    return tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True)
-
-
-def _number(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return "n/a"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.1f}"
-    return f"{estimate.value:.1f} [{estimate.low:.1f}, {estimate.high:.1f}]"
-
-
-def cell(name: str, estimate: Estimate) -> str:
-    """A measure as a table has it."""
-    if estimate.value is None:
-        return "n/a"
-    form = ROWS[name][1]
-    if form == "%":
-        return percent(estimate)
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:{form}}"
-    return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
-
-
-def percent(estimate: Estimate) -> str:
-    """With its interval."""
-    if estimate.value is None:
-        return "n/a"
-    if estimate.low is None or estimate.high is None:
-        return f"{100 * estimate.value:.1f} % [n/a]"
-    return f"{100 * estimate.value:.1f} % [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
-
-
-def _memory(facts: Mapping[str, Any]) -> str:
-    size = facts.get("memory_bytes")
-    return f"{size / MEGA:,.0f} MB" if size else "n/a"
+__all__ = ["write"]
 
 
 def write(results: Results, folder: Path, task: Task[Any]) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 from tabulate import tabulate
 
 from aletheia_bench import comparing
-from aletheia_bench.report import cell, forced_table, percent
 from aletheia_bench.results import Results
 from aletheia_bench.signatures import diagnose
 from aletheia_bench.study import Study, flops, pool, training_cost
+from aletheia_bench.tables import cell, forced_table, percent
 
 __all__ = ["Conducted", "Section", "data", "markdown", "sections"]
 

@@ -28,7 +28,18 @@ from aletheia_plugins import (
     literal,
 )
 
-__all__ = ["ANSWER", "KEYWORDS", "STATE", "parse", "parse_line", "render", "render_step", "segments", "split_lines"]
+__all__ = [
+    "ANSWER",
+    "KEYWORDS",
+    "STATE",
+    "parse",
+    "parse_line",
+    "render",
+    "render_step",
+    "segments",
+    "split_lines",
+    "step_in",
+]
 
 STATE, ANSWER = "state:", "answer:"
 
@@ -78,6 +89,18 @@ def parse_line(line: str, number: int = 1) -> Step:
         return reader(rest)
     except ValueError as error:
         raise TraceError(str(error), number) from error
+
+
+def step_in(line: str) -> Step | None:
+    """The step that one line writes, without its newline; None if it writes none. Quick for any line."""
+    keyword, _, rest = line.partition(" ")
+    reader = READERS.get(keyword)
+    if reader is None:
+        return None
+    try:
+        return reader(rest)
+    except ValueError:
+        return None
 
 
 def segments(text: str) -> Iterator[str]:

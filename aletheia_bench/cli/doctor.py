@@ -10,8 +10,8 @@ from tabulate import tabulate
 
 from aletheia_bench import cards, parity
 from aletheia_bench.cli.options import cores
-from aletheia_bench.report import percent
 from aletheia_bench.statistics import rate
+from aletheia_bench.tables import percent
 from aletheia_plugins import Card, Encoding, Model, UnknownNameError
 from aletheia_plugins.loading import Plugins
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from aletheia_bench import cards, comparing, curve, report
+from aletheia_bench import cards, comparing, curve, report, tables
 from aletheia_bench.cli.building import chosen_tasks, exporter, known_level, precision, ready, write
 from aletheia_bench.cli.options import names
 from aletheia_bench.evaluation import Options, prepare, run as evaluate
@@ -110,7 +110,7 @@ def compare(plugins: Plugins, runs: Sequence[Path]) -> None:
         directory = Run(path)
         results.append(Results.of(directory, plugins.task(directory.config()["run"]["task"])))
     compared = comparing.compare(results)
-    click.echo(report.table(sorted(results, key=lambda r: r.name)))
+    click.echo(tables.table(sorted(results, key=lambda r: r.name)))
     click.echo("\n" + comparing.table(compared))
 
 
@@ -155,9 +155,9 @@ def _options(card: Card, task: Task[Any], level: str, options: dict[str, Any]) -
 
 def _print(results: Sequence[Results]) -> None:
     ordered = sorted(results, key=lambda r: r.name)
-    click.echo(report.table(ordered))
+    click.echo(tables.table(ordered))
     if any(r.forced for r in ordered):
-        click.echo("\nAfter an error was put into a completion:\n\n" + report.forced_table(ordered))
+        click.echo("\nAfter an error was put into a completion:\n\n" + tables.forced_table(ordered))
     try:
         compared = comparing.compare(results)
     except UsageError as error:

@@ -76,8 +76,8 @@ def test_nothing_has_no_figure():
 def test_what_is_no_probability_is_an_error(figure):
     with pytest.raises(ValueError) as caught:
         figure([True], [0.1, 0.2])
-    assert str(caught.value) == "Each label needs a probability: 1 labels, 2 probabilities"
-    for wrong in (-0.1, 1.1, float("nan")):
+    assert str(caught.value) == "Each label needs a score: 1 labels, 2 scores"
+    for wrong in (-0.1, 1.1, float("nan")) if figure in (brier, ece) else ():
         with pytest.raises(ValueError) as caught:
             figure([True], [wrong])
         assert str(caught.value) == "A probability is from 0 to 1"

@@ -85,6 +85,13 @@ def test_every_command_explains_itself(run, command):
     assert run(command, "--help").exit_code == 0
 
 
+def test_python_can_run_the_package(run):
+    done = subprocess.run(
+        [sys.executable, "-m", "aletheia_bench", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-1] == run("--version").stdout.split()[-1]
+
+
 def test_version_is_that_of_the_distribution(run):
     from importlib.metadata import version
 

@@ -6,9 +6,9 @@ import pytest
 
 from aletheia_bench import curve
 from aletheia_bench.measures import measure
-from aletheia_bench.report import Results, percent
 from aletheia_bench.scoring import Outcome, Score
 from aletheia_bench.statistics import rate
+from aletheia_bench.tables import Results, percent
 
 
 def a_run(precision: str, *outcomes: Outcome, task: str = "sat-tiny", **facts) -> Results:

@@ -5,9 +5,10 @@ import json
 from dataclasses import replace
 
 from aletheia_bench.measures import MEASURES, measure
-from aletheia_bench.report import ROWS, percent, table, write
+from aletheia_bench.report import write
 from aletheia_bench.results import Results
 from aletheia_bench.scoring import Outcome, Score
+from aletheia_bench.tables import ROWS, percent, table
 from aletheia_tasks import Sat
 
 CONFIG = {

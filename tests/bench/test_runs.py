@@ -17,7 +17,8 @@ import pytest
 from aletheia_bench.contexts import examples
 from aletheia_bench.evaluation import Options, prepare, run
 from aletheia_bench.items import generated
-from aletheia_bench.report import Results, write
+from aletheia_bench.report import write
+from aletheia_bench.results import Results
 from aletheia_bench.runs import Run, identity
 from aletheia_bench.search import search
 from aletheia_bench.testing import Playback

@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from aletheia_bench.checker import review
 from aletheia_bench.search import search
-from aletheia_bench.text import STATE, parse, parse_line, render, render_step, segments, split_lines
+from aletheia_bench.text import STATE, parse, parse_line, render, render_step, segments, split_lines, step_in
 from aletheia_plugins import (
     Answer,
     Backtrack,
@@ -205,6 +205,15 @@ def test_each_segment_of_a_trace_begins_with_its_only_state_line(first, rest):
 
 def test_what_stands_before_the_first_state_line_is_a_segment_of_its_own():
     assert list(segments("decide x1=1\nstate: -\ndecide x1=0\n")) == ["decide x1=1\n", "state: -\ndecide x1=0\n"]
+
+
+@given(st.one_of(steps.map(render_step), st.text(), st.sampled_from(["", "decide", "answer: SAT x1", "hm"])))
+def test_a_line_is_a_step_or_none_just_where_parsing_it_is_an_error(line):
+    try:
+        expected = parse_line(line)
+    except TraceError:
+        expected = None
+    assert step_in(line) == expected
 
 
 # --- ends of lines ---
