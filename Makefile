@@ -10,7 +10,7 @@ PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint con
 PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check lint types imports wheel installed figures bench heavy train-tiny clean
+.PHONY: help run setup test check lint types imports wheel installed figures bench heavy studies train-tiny clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -55,6 +55,11 @@ bench: .venv/.dev ## time the hot paths (pytest-benchmark)
 
 heavy: .venv/.dev ## the tests that take minutes or need a real model
 	$(PY) -m pytest -q -m heavy
+
+studies: .venv/.run ## conduct both studies into reports/: five hours on 2 cores
+	@echo "Ten students of half an hour each, two at a time, and their runs. It can be interrupted; the same command goes on."
+	.venv/bin/aletheia-bench study studies/paper.toml
+	.venv/bin/aletheia-bench study studies/arms.toml
 
 train-tiny: .venv/.run ## train both embedded students anew, from scratch, into trained/: 14 hours on 2 cores
 	@echo "Two trainings of 154 million tokens: 6,300 tokens a second on 2 cores are 6.8 hours each. They can be interrupted."

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -22,7 +23,7 @@ from aletheia_bench.results import Results
 from aletheia_bench.runs import Run
 from aletheia_bench.study import LINEAR, Student, Study, read, students, tries
 from aletheia_bench.study_report import Conducted
-from aletheia_plugins import Task
+from aletheia_plugins import AletheiaError, Task
 from aletheia_plugins.loading import Plugins, load_plugins
 
 __all__ = ["study"]
@@ -57,13 +58,13 @@ def study(plugins: Plugins, *, file: Path, out: Path, workers: int, scale: float
     click.echo(f"{len(chosen)} students, {workers} at a time; their logs are in {logs}.", err=True)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         jobs = [_Job(plan, s, out, logs / f"{s.card.name}.log", autoload) for s in chosen]
-        greedy = _all(pool, jobs)
+        greedy = _all(pool, jobs, logs)
         again = [
             replace(job, tries=_tries(plan, job.student, chosen, greedy))
             for job in jobs
             if job.student.card.arm in LINEAR and plan.best_of > 1
         ]
-        tried = _all(pool, [job for job in again if job.tries])
+        tried = _all(pool, [job for job in again if job.tries], logs)
     done = [_conducted(plugins, s, out, greedy[s.card.name], tried.get(s.card.name, {})) for s in chosen]
     _write(plan, done, folder)
     click.echo(study_report.markdown(plan, done))
@@ -76,7 +77,7 @@ def _work(plugins: Plugins, plan: Study) -> Iterator[tuple[Task[Any], str]]:
         yield from ((plugins.task(name), known_level(plugins.task(name), level)) for level in plan.levels)
 
 
-def _all(pool: ProcessPoolExecutor, jobs: Iterable[_Job]) -> dict[str, Found]:
+def _all(pool: ProcessPoolExecutor, jobs: Iterable[_Job], logs: Path) -> dict[str, Found]:
     """Results by student; says when each is done."""
     waiting = {pool.submit(_conduct, job): job.student.card.name for job in jobs}
     done: dict[str, Found] = {}
@@ -84,6 +85,11 @@ def _all(pool: ProcessPoolExecutor, jobs: Iterable[_Job]) -> dict[str, Found]:
         for future in as_completed(waiting):
             done[waiting[future]] = future.result()
             click.echo(f"{waiting[future]}: done ({len(done)} of {len(waiting)})", err=True)
+    except BrokenProcessPool as error:
+        raise AletheiaError(
+            f"A student's process was ended from outside, perhaps for want of memory: see the logs in {logs}, "
+            "and repeat the command with fewer --workers."
+        ) from error
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
