@@ -16,7 +16,7 @@ from tabulate import tabulate
 from aletheia_bench.classification import auprc, auroc, brier, ece
 from aletheia_bench.probing import Answered
 from aletheia_bench.runs import Run
-from aletheia_bench.statistics import RESAMPLES, Estimate, mean, share
+from aletheia_bench.statistics import Estimate, mean, share
 from aletheia_bench.tables import percent
 from aletheia_plugins import CorpusError
 
@@ -24,6 +24,7 @@ __all__ = ["Results", "measure", "table", "write"]
 
 Figure = Callable[[Sequence[bool], Sequence[float]], float | None]
 
+RESAMPLES = 1_000
 COLUMNS: Mapping[str, str] = {
     "false_backtrack_rate": "false backtracks α",
     "missed_backtrack_rate": "missed backtracks β",
