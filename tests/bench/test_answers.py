@@ -40,6 +40,10 @@ def found(text, domains=BITS, **options):
         "First answer: x1=0 x2=0. No, wait. Final answer: x1=1 x2=0",
         "I set x1 to 1 and x2 to 0.\n\nI hope this answer helps!",
         "answer: SAT x1=1 x2=0 x9=1 x1=7",
+        "answer: SAT x1=1 x2=0 (there is no other solution)",
+        "Answer: x1=1, x2=0. With x1=0, clause 2 would not be satisfied.".replace("With x1=0, c", "C"),
+        "**Answer:** x1=1, x2=0\nThis is not unsatisfiable.",
+        "Clause 2 is not satisfied by x1=0. So x1=1 and x2=0.",
     ],
 )
 def test_an_assignment_is_found_in_any_frame(text):
@@ -55,13 +59,36 @@ def test_an_assignment_is_found_in_any_frame(text):
         "There is no solution.",
         "no such valid assignment exists, so: unsat",
         "It cannot be satisfied. x1=1 leads to a contradiction.",
+        '{"satisfiable": false}',
+        "It is not possible to satisfy all clauses.",
+        "There is no assignment that satisfies all clauses.",
+        "The graph cannot be coloured.",
     ],
 )
 def test_a_refutation_is_found_in_words(text):
     assert found(text) == "answer: UNSAT"
 
 
-@pytest.mark.parametrize("text", ["", "I don't know.", "x1=1", "{}", "x1=2 x2=3", "x12=1 x21=0", "UNSAT, as x1=1 x2=0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "I don't know.",
+        "x1=1",
+        "{}",
+        "x1=2 x2=3",
+        "x12=1 x21=0",
+        "UNSAT, as x1=1 x2=0",
+        "Answer: SAT or UNSAT?",
+        "No assignment has been made yet. Let me start.",
+        "Clause 2 is not satisfied by x1=1.",
+        "There is no assignment for x2 yet",
+        "Reply with SAT or UNSAT",
+        "The node is not colored yet",
+        "¬x1 = 1 and ¬x2 = 0",
+        "The formula is not unsatisfiable.",
+    ],
+)
 def test_what_is_no_answer_is_none(text):
     assert found(text) is None
 

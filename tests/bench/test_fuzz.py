@@ -122,14 +122,13 @@ def fuzz(job):
         text = completion(rng, trace)
         began = time.process_time()
         read = [step_in(line.removesuffix("\n")) for line in split_lines(text)]
+        find_answer(text, task.domains(task.loads(problem)[0]))
         worst = max(worst, time.process_time() - began)
         outcomes["lines that are no step"] += read.count(None)
         if len(text) <= SCORED:
             for lenient in (False, True):
                 found = score(task, sample(text, problem=problem, finish="ended"), lenient=lenient)
                 outcomes[found.outcome] += 1
-        else:
-            find_answer(text, task.domains(task.loads(problem)[0]))
     gc.enable()
     return outcomes, worst
 
