@@ -17,11 +17,15 @@ TAIL = 20_000
 """Characters at the end of a text in which an answer is looked for."""
 MARKS = 20
 """Marked places that are looked at, the last ones."""
-ALL = r"(?:the |this |that |given ){0,2}(?:formula|problem|instance|graph|puzzle|grid|it|all (?:the )?clauses|constraints)"
+ALL = (
+    r"(?:the |this |that |given ){0,2}"
+    r"(?:formula|problem|instance|graph|puzzle|grid|it|all (?:the )?clauses|constraints)"
+)
 NEGATED = r"(?:not|never|isn't|n't|neither) (?:\w+ )?"
 UNSAT = re.compile(
     r"\bun-?sat(?:isfiable)?\b"
-    rf"|\b{ALL} (?:is |are |can |could ){{0,2}}(?:not|never|cannot|can't|impossible to) (?:be )?(?:satisfi|colou?r|solv)\w*"
+    rf"|\b{ALL} (?:is |are |can |could ){{0,2}}(?:not|never|cannot|can't|impossible to) (?:be )?"
+    r"(?:satisfi|colou?r|solv)\w*"
     rf"|\b(?:not possible|impossible) to (?:satisfy|colou?r|solve) {ALL}"
     r"|\b(?:there (?:is|exists) no|has no|no)(?: such)?(?: \w+){0,2} (?:solution|colou?ring|(?<=satisfying )assignment|"
     r"assignment(?= exists| that| satisf))\w*"

@@ -47,8 +47,12 @@ class Comparison:
     """Items with a backtrack."""
     events_p: float
     """Fisher's."""
+    events_paired_p: float
+    """McNemar's, of whose completions backtrack."""
     hard: tuple[str, str]
     """Items with a backtrack, of those whose reference search has a conflict."""
+    hard_p: float
+    """Fisher's, of these."""
     easy: tuple[str, str]
     """Solved items, of those whose reference search has none."""
     failed: int
@@ -78,11 +82,12 @@ def _pair(ours: Results, theirs: Results) -> Comparison:
     both = ours.scores, theirs.scores
     failed = {s.item for scores in both for s in scores if s.outcome is Outcome.ERROR}
     kept = [[s for s in scores if s.item not in failed] for scores in both]
-    first = [[s for s in scores if s.epoch == 0] for scores in kept]
+    first = [_first(scores) for scores in kept]
     *alone, p = mcnemar(*({s.item: s.outcome is Outcome.SOLVED for s in scores} for scores in first))
     events = [(sum(s.backtracks > 0 for s in scores), len(scores)) for scores in first]
     hard = [_of(scores, lambda s: s.needed > 0, lambda s: s.backtracks > 0) for scores in first]
     easy = [_of(scores, lambda s: not s.needed, lambda s: s.outcome is Outcome.SOLVED) for scores in first]
+    *_, paired = mcnemar(*({s.item: s.backtracks > 0 for s in scores} for scores in first))
     return Comparison(
         name=ours.name,
         ours=ours.model,
@@ -96,10 +101,20 @@ def _pair(ours: Results, theirs: Results) -> Comparison:
         needed=items_for_power(alone[0], alone[1], len(first[0])) if first[0] else None,
         events=(events[0][0], events[1][0]),
         events_p=fisher(*events),
-        hard=(hard[0], hard[1]),
-        easy=(easy[0], easy[1]),
+        events_paired_p=paired,
+        hard=(_part(hard[0]), _part(hard[1])),
+        hard_p=fisher(*hard),
+        easy=(_part(easy[0]), _part(easy[1])),
         failed=len(failed),
     )
+
+
+def _first(scores: Iterable[Score]) -> list[Score]:
+    """Of each item the first try that there is, in the order of the items."""
+    found: dict[str, Score] = {}
+    for each in sorted(scores, key=lambda s: s.epoch):
+        found.setdefault(each.item, each)
+    return [found[item] for item in sorted(found)]
 
 
 def _same(ours: Results, theirs: Results) -> None:
@@ -147,10 +162,14 @@ def _difference(kept: Sequence[Sequence[Score]], hit: Callable[[Score], bool]) -
     return difference(ours, theirs, clusters=[problems[item] for item in items])
 
 
-def _of(scores: Iterable[Score], kept: Callable[[Score], bool], hit: Callable[[Score], bool]) -> str:
-    """Hits of those that are kept, such as 3/4."""
+def _of(scores: Iterable[Score], kept: Callable[[Score], bool], hit: Callable[[Score], bool]) -> tuple[int, int]:
+    """Hits of those that are kept, and how many are."""
     found = [hit(s) for s in scores if kept(s)]
-    return f"{sum(found)}/{len(found)}"
+    return sum(found), len(found)
+
+
+def _part(counts: tuple[int, int]) -> str:
+    return f"{counts[0]}/{counts[1]}"
 
 
 def sentence(c: Comparison) -> str:

@@ -30,6 +30,7 @@ from aletheia_plugins import (
     Split,
     Task,
     Trace,
+    UnknownNameError,
     Verdict,
     belongs,
     generator,
@@ -309,8 +310,11 @@ def verify(record: Record, task: Task[Any]) -> str | None:
         return "the record was changed after it was written (its hash differs)"
     try:
         problem = task.loads(record["problem"])[0]
+        arm(record["arm"])
     except ProblemFileError as error:
         return f"the problem cannot be read: {error}"
+    except UnknownNameError as error:
+        return str(error)
     if task.render(problem) != record["prompt"] or task.canonical(problem) != record["canonical"]:
         return "the prompt or the canonical form is not that of the problem"
     if not belongs(record["canonical"], record["split"]):  # type: ignore[arg-type]  # a split

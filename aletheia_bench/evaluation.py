@@ -12,8 +12,8 @@ from typing import Any
 
 from aletheia_bench import cards, parity
 from aletheia_bench.contexts import context
-from aletheia_bench.evaluate import Limits, evaluate
-from aletheia_bench.forced import injections
+from aletheia_bench.evaluate import Limits, Sample, evaluate
+from aletheia_bench.forced import Injection, injections
 from aletheia_bench.instructions import instruction
 from aletheia_bench.items import Item, from_file, generated
 from aletheia_bench.progress import progress
@@ -69,6 +69,7 @@ def run(
     with Run(path) as directory:
         if fresh:
             directory.clear()
+            (path / FORCED).unlink(missing_ok=True)
         done = {(s["id"], s["epoch"]) for s in directory.samples() if s["finish"] != "error"}
         tries = [(item, epoch) for item in items for epoch in range(options.epochs)]
         todo = [(item, epoch) for item, epoch in tries if (item.id, epoch) not in done]
@@ -85,6 +86,8 @@ def run(
         if todo:  # with the memory that it took
             flips = _flipped(model, items, options.context, words)
             directory.configure(config | {"model": {**model.facts(), **flips}})
+        elif options.forced > directory.config()["run"].get("forced", 0):
+            directory.configure({**directory.config(), "run": config["run"]})
     if options.forced:
         _force(Run(path, FORCED), items, model, task, options, limits=limits)
     results = Results.of(Run(path), task)
@@ -97,18 +100,23 @@ def _force(run: Run, items: Sequence[Item], model: Model, task: Task[Any], optio
     completions = {s["id"]: s["completion"] for s in Run(run.path).samples() if s["epoch"] == 0}
     found = dict(injections(task, items, completions, options.forced))
     with run as directory:
-        done = {s["id"]: s for s in directory.samples() if s["finish"] != "error"}
-        todo = {
-            name: (item, error)
-            for name, (item, error) in found.items()
-            if name not in done or not done[name]["completion"].startswith(error.text)
-        }
+        before = list(directory.samples())
+        done = {s["id"]: s for s in before if s["finish"] != "error" and _same_error(s, found)}
+        if len(done) < len(before):  # of another time, when other errors were chosen
+            directory.clear()
+            for sample in done.values():
+                directory.append(sample)
+        todo = {name: each for name, each in found.items() if name not in done}
         begun = {name: error.text for name, (_, error) in todo.items()}
         tries = [(replace(item, id=name), 0) for name, (item, _) in todo.items()]
         with progress(f"forced errors on {task.name}-{options.level}") as show:
             for count, sample in enumerate(evaluate(model, tries, options.context, limits, begun=begun), 1):
                 directory.append({**sample, "forced": todo[sample["id"]][1].facts()})
                 show(count, len(tries))
+
+
+def _same_error(sample: Sample, found: Mapping[str, tuple[Item, Injection]]) -> bool:
+    return sample["id"] in found and sample["completion"].startswith(found[sample["id"]][1].text)
 
 
 def prepare(task: Task[Any], level: str, *, seed: int, limit: int, path: Path | None) -> list[Item]:

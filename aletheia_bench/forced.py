@@ -1,32 +1,35 @@
 """The forced-error test: puts a wrong step into a student's own prefix, and sees what it makes of it.
 
-Knows completions, the checker and the search, no model. Two kinds of error, each in a state that still has a solution:
+Knows completions, the checker and the search, no model. Three kinds of error, each in a state that has a solution, and
+after each of which there is none:
 
-decision    a decision after which there is none
-value       an implication whose reason stands, with another value; there is a solution without its level's decision, so
-            that a student can still find one after it has gone back
+decision    a decision
+value       an implication whose reason stands, with another value, below a decision
+root        the same before any decision: nothing can be taken back, but it can be noticed, and rightly named
 
-Retraction, detection, localisation and correction are told apart as in arXiv 2601.00828 and 2505.16170.
+Detection, localisation and correction are told apart as in arXiv 2601.00828 and 2505.16170.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import Any, Literal as OneOf
+
+import numpy as np
 
 from aletheia_bench.checker import Checker, review
 from aletheia_bench.evaluate import Sample
 from aletheia_bench.items import Item
 from aletheia_bench.scoring import Outcome, score
 from aletheia_bench.search import search
-from aletheia_bench.statistics import Estimate, mean, rate
+from aletheia_bench.statistics import Estimate, mean, rate, share
 from aletheia_bench.text import render_step, split_lines
 from aletheia_plugins import CSP, Conflict, Decide, Imply, Literal, State, Task, Verdict, generator, literal
 
 __all__ = ["KINDS", "MEASURES", "Forced", "Injection", "inject", "injections", "judge", "measure"]
 
-Kind = OneOf["decision", "value"]
-KINDS: tuple[Kind, ...] = ("decision", "value")
+Kind = OneOf["decision", "value", "root"]
+KINDS: tuple[Kind, ...] = ("decision", "value", "root")
 MAX_STEPS = 20_000
 """Of a search for a solution; a state from which it does not end is not used."""
 
@@ -61,29 +64,28 @@ def inject(task: Task[Any], item: Item, completion: str, kind: Kind) -> Injectio
     found: list[Injection] = []
     for number, line in enumerate(lines):
         step = judged[number].step
-        if isinstance(step, Decide if kind == "decision" else Imply) and checker.levels:
+        if isinstance(step, Decide | Imply) and _kind(step, checker) == kind:
             for value in task.domains(item.problem)[step.literal.variable]:
                 wrong = Literal(step.literal.variable, value)
-                if wrong != step.literal and _fits(csp, checker, wrong, kind):
+                if wrong != step.literal and _fits(csp, checker, wrong):
                     other = Decide(wrong) if isinstance(step, Decide) else Imply(step.name, step.cites, wrong)
                     found.append(Injection(kind, "\n".join([*lines[:number], render_step(other), ""]), wrong))
         checker.read(line)
     return generator("forced", item.id, kind).choice(found) if found else None
 
 
-def _fits(csp: CSP, checker: Checker, wrong: Literal, kind: Kind) -> bool:
-    """Whether there is a solution, none with the wrong literal, and one that can be found after going back."""
+def _kind(step: Decide | Imply, checker: Checker) -> Kind:
+    if isinstance(step, Decide):
+        return "decision"
+    return "value" if len(checker.levels) > 1 else "root"
+
+
+def _fits(csp: CSP, checker: Checker, wrong: Literal) -> bool:
+    """Whether the checker's state has a solution, and none with the wrong literal."""
     if Literal(wrong.variable, wrong.value, equal=False) in checker.excluded:
         return False
     held = [lit for level in checker.levels for lit in level]
-    if kind == "decision":
-        return _solvable(csp, held) is True and _solvable(csp, [*held, wrong]) is False
-    if len(checker.levels) < 2:
-        return False
-    decision = checker.levels[-1][0]
-    before = [lit for level in checker.levels[:-1] for lit in level]
-    excluded = Literal(decision.variable, decision.value, equal=False)
-    return _solvable(csp, [*held, wrong]) is False and _solvable(csp, [*before, excluded]) is True
+    return _solvable(csp, held) is True and _solvable(csp, [*held, wrong]) is False
 
 
 def _solvable(csp: CSP, held: Iterable[Literal]) -> bool | None:
@@ -144,16 +146,34 @@ MEASURES: Mapping[str, str] = {
 
 
 def measure(found: Sequence[Forced]) -> dict[str, Estimate]:
-    """Rates of all errors that were put in; `steps`, the mean of those that were noticed. Failed items are left out."""
+    """Rates of all errors that were put in; `steps`, the mean of those that were noticed. Failed items are left out.
+
+    An item that several students were given is drawn as a whole. An error before any decision cannot be left.
+    """
     counted = [f for f in found if not f.failed]
-    n = len(counted)
+    free = [f for f in counted if f.kind != "root"]
+    noticed = [f for f in counted if f.steps is not None]
     return {
-        "detection": rate(sum(f.steps is not None for f in counted), n),
-        "localisation": rate(sum(f.localised for f in counted), n),
-        "correction": rate(sum(f.corrected for f in counted), n),
-        "success": rate(sum(f.solved for f in counted), n),
-        "steps": mean([float(f.steps) for f in counted if f.steps is not None]),
+        "detection": _rate(counted, lambda f: f.steps is not None),
+        "localisation": _rate(counted, lambda f: f.localised),
+        "correction": _rate(free, lambda f: f.corrected),
+        "success": _rate(free, lambda f: f.solved),
+        "steps": mean([float(np.mean([f.steps or 0 for f in group])) for group in _by_item(noticed)]),
     }
+
+
+def _by_item(found: Sequence[Forced]) -> list[list[Forced]]:
+    groups: dict[str, list[Forced]] = {}
+    for each in found:
+        groups.setdefault(each.item, []).append(each)
+    return list(groups.values())
+
+
+def _rate(found: Sequence[Forced], hit: Callable[[Forced], bool]) -> Estimate:
+    tries = [(sum(map(hit, group)), len(group)) for group in _by_item(found)]
+    if all(n == 1 for _, n in tries):
+        return rate(sum(hits for hits, _ in tries), len(tries))
+    return share(tries)
 
 
 def injections(

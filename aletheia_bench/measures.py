@@ -85,14 +85,19 @@ def measure(scores: Iterable[Score]) -> dict[str, Estimate]:
 
 
 def passes(scores: Iterable[Score]) -> dict[int, Estimate]:
-    """pass@k for the powers of two, and all, of so many tries as each item had: the mean over items, unbiased."""
+    """pass@k for the powers of two, and all, of so many tries as items had: the mean over items, unbiased.
+
+    Items with an error in any try are left out.
+    """
+    found = list(scores)
+    failed = {s.item for s in found if s.outcome is Outcome.ERROR}
     tries: dict[str, list[bool]] = {}
-    for each in scores:
-        if each.outcome is not Outcome.ERROR:
+    for each in found:
+        if each.item not in failed:
             tries.setdefault(each.item, []).append(each.outcome is Outcome.SOLVED)
     most = min(map(len, tries.values()), default=0)
     sizes = sorted({1 << n for n in range(most.bit_length())} | {most}) if most > 1 else []
-    return {k: mean([pass_at_k(len(found), sum(found), k) for found in tries.values()]) for k in sizes}
+    return {k: mean([pass_at_k(len(each), sum(each), k) for each in tries.values()]) for k in sizes}
 
 
 def line_errors(scores: Iterable[Score]) -> dict[str, Estimate]:

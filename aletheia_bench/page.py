@@ -23,6 +23,10 @@ __all__ = ["of_run", "of_study"]
 
 SHOWN = 60
 """Items that a page has in full: those with a fault first."""
+NAMED = 20
+"""Items of each way to fail that are shown in any case."""
+LONG = 2_000
+"""Characters of a line that a page has."""
 LINES = 400
 """Lines of a completion that a page has."""
 
@@ -57,6 +61,7 @@ def environment() -> Environment:
 
 def of_run(results: Results, samples: Iterable[Sample], task: Task[Any]) -> str:
     """The report of one run, with the completions of some items, line by line as the checker judged them."""
+    order = _order(results)
     return (
         environment()
         .get_template("run.html")
@@ -72,7 +77,8 @@ def of_run(results: Results, samples: Iterable[Sample], task: Task[Any]) -> str:
             strata={key: _stratum(parts) for key, parts in results.strata.items()},
             lines=line_errors(results.scores),
             faults=results.faults,
-            items=_items(results, samples, task),
+            items=_items(samples, task, order),
+            shown={s.item for s in order},
             config=tomli_w.dumps(results.config),
         )
     )
@@ -102,14 +108,19 @@ def _stratum(parts: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
     return {"parts": [(name, part["solve_accuracy"].n) for name, part in parts.items()], "rows": rows}
 
 
-def _items(results: Results, samples: Iterable[Sample], task: Task[Any]) -> list[Shown]:
-    """Some items, the ones that went wrong first."""
+def _order(results: Results) -> list[Score]:
+    """Tries to show: first the first of each way to fail, then the ones that went wrong."""
+    named = {item for signature in diagnose(results.scores) for item in signature.items[:NAMED]}
+    ranked = sorted(results.scores, key=lambda s: (s.item not in named, s.certified, s.outcome is Outcome.SOLVED))
+    return ranked[: max(SHOWN, len(named))]
+
+
+def _items(samples: Iterable[Sample], task: Task[Any], order: Sequence[Score]) -> list[Shown]:
     texts = {(sample["id"], sample["epoch"]): sample["completion"] for sample in samples}
-    order = sorted(results.scores, key=lambda s: (s.certified, s.outcome is Outcome.SOLVED))
-    return [_shown(each, texts.get((each.item, each.epoch), ""), task) for each in order[:SHOWN]]
+    return [_shown(each, texts.get((each.item, each.epoch), ""), task) for each in order]
 
 
 def _shown(found: Score, text: str, task: Task[Any]) -> Shown:
     problem = task.loads(found.problem)[0]
-    judged = review(task, problem, text).judgements
+    judged = [j._replace(line=j.line[:LONG]) for j in review(task, problem, text).judgements]
     return Shown(found, task.render(problem), judged[:LINES], max(0, len(judged) - LINES))

@@ -1,7 +1,7 @@
 """The measures of answers to a bank of states, as a table and results.json. Knows answers, neither models nor tasks.
 
-Every figure is over prompts, and its interval from a bootstrap that draws problems: what a model says of one problem's
-states, and of one state reached in several ways, is not independent.
+Every figure is over prompts, and its interval over problems: what a model says of one problem's states, and of one
+state reached in several ways, is not independent.
 """
 
 import json

@@ -95,9 +95,11 @@ def ask(model: Scoring, states: Sequence[Probe], *, instruction: str = "") -> It
             }
 
 
-def _first(logarithms: Sequence[float]) -> float:
-    """The share of the first one."""
+def _first(logarithms: Sequence[float]) -> float | None:
+    """The share of the first one; None where all are impossible."""
     top = max(logarithms)
+    if top == -math.inf:
+        return None
     weights = [math.exp(value - top) for value in logarithms]
     return weights[0] / sum(weights)
 

@@ -41,10 +41,7 @@ def _markdown(results: Results) -> str:
             tabulate(estimates, headers=["measure", "value [95 % interval]", "n"], tablefmt="github"),
             "Outcomes, one for each item:\n\n" + outcomes,
             "Ways to fail:\n\n" + _signatures(results),
-            *(
-                [f"After an error was put into a completion:\n\n{forced_table([results], style='github')}"]
-                * bool(results.forced)
-            ),
+            *_forced(results),
             "Items by the number of conflicts that the reference search has:\n\n" + _parts(results, "conflicts"),
             "Items by the number of variables that they leave open:\n\n" + _parts(results, "variables"),
             "Lines up to the first fault, by their first word:\n\n"

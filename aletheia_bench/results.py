@@ -13,7 +13,7 @@ from aletheia_bench.runs import FORCED, Run
 from aletheia_bench.scoring import Outcome, Score, score
 from aletheia_bench.signatures import diagnose
 from aletheia_bench.statistics import Estimate
-from aletheia_plugins import Task
+from aletheia_plugins import CorpusError, Task
 
 __all__ = ["Results"]
 
@@ -36,7 +36,12 @@ class Results:
         """Everything recomputed from the run's samples."""
         config = run.config()
         lenient = bool(config["card"].get("instructed"))  # it was never trained on traces
-        scores = tuple(score(task, sample, lenient=lenient) for sample in run.samples())
+        try:
+            scores = tuple(score(task, sample, lenient=lenient) for sample in run.samples())
+        except KeyError as error:
+            raise CorpusError(
+                f"{run.path} has a sample without {error}: it is of another version, use --fresh."
+            ) from error
         log = Run(run.path, FORCED)
         forced = tuple(judge(task, sample) for sample in log.samples()) if (run.path / FORCED).exists() else ()
         name = f"{config['run']['task']}-{config['run']['level']}"
@@ -80,6 +85,8 @@ class Results:
         for k, estimate in self.passes.items():
             metrics[f"pass@{k},none"] = estimate.value
             metrics[f"pass@{k}_ci95,none"] = [estimate.low, estimate.high]
+            metrics[f"pass@{k}_n,none"] = estimate.n
+        metrics["memory_bytes,none"] = self.config.get("model", {}).get("memory_bytes")
         tables = {
             "outcomes": self.outcomes,
             "strata": {

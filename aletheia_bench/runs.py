@@ -67,7 +67,7 @@ class Run:
     def write(self, name: str, text: str) -> None:
         """Write a file of the run whole or not at all."""
         new = self.path / f"{name}.new"
-        new.write_text(text, encoding="utf-8")
+        new.write_text(text, encoding="utf-8", errors="backslashreplace")  # a model may write half a character
         new.replace(self.path / name)
 
     def config(self, command: str = "run") -> dict[str, Any]:

@@ -84,7 +84,7 @@ class Score:
 def score(task: Task[Any], sample: Sample, *, lenient: bool = False) -> Score:
     """Replay a completion; `lenient`: the answer may stand anywhere in it, in any form that can be understood."""
     problem = task.loads(sample["problem"])[0]
-    found = review(task, problem, sample["completion"])
+    found = review(task, problem, _whole(sample))
     judged = list(_trace(found.judgements))
     outcome = _outcome(task, problem, sample, found, lenient=lenient)
     conflicts = [j for j in judged if isinstance(j.step, Conflict)]
@@ -117,6 +117,12 @@ def score(task: Task[Any], sample: Sample, *, lenient: bool = False) -> Score:
         tokens=sample["tokens"],
         seconds=sample["seconds"],
     )
+
+
+def _whole(sample: Sample) -> str:
+    """The completion, without a last line that it had no time to end."""
+    text = sample["completion"]
+    return text[: text.rfind("\n") + 1] if sample["finish"] in ("truncated", "timeout") else text
 
 
 def _trace(judged: Iterable[Judgement]) -> Iterator[Judgement]:
@@ -165,8 +171,10 @@ def _dead_ends(checker: Checker, judged: Iterable[Judgement]) -> Iterator[bool]:
 
 def _leaves(checker: Checker, step: Step | None, fault: Fault | None) -> bool:
     """Whether a step leads to another state."""
+    if fault is Fault.UNKNOWN:
+        return False
     if isinstance(step, Decide | Imply):
-        return fault is not Fault.UNKNOWN and checker.values.get(step.literal.variable) != step.literal.value
+        return checker.values.get(step.literal.variable) != step.literal.value
     return isinstance(step, State | Backtrack | Answer)
 
 

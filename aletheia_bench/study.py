@@ -3,8 +3,9 @@
 Knows cards, results and statistics; neither how a student learns nor how a run is made.
 """
 
+import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ NUMBERS: Mapping[str, tuple[type, ...]] = {
     "best_of": (int,),
     "temperature": (int, float),
 }
-LINEAR = ("linearized", "answer", "swapped", "filler")
+LINEAR = ("linearized", "answer", "filler")
 """Arms that do not backtrack, and may try several times for the same price."""
 
 
@@ -73,8 +74,8 @@ def read(path: Path) -> Study:
         raise UnknownNameError(f"key of a study ({path})", min(unknown), known)
     if missing := [key for key in ("name", *LISTS) if key not in table]:
         raise UsageError(f"{path}: a study needs {missing[0]}.")
-    if not isinstance(table["name"], str) or not table["name"]:
-        raise UsageError(f"{path}: name is {table['name']!r}, expected a word.")
+    if not re.fullmatch(r"[A-Za-z0-9][\w-]*", str(table["name"])) or table["name"] == "students":
+        raise UsageError(f"{path}: name is {table['name']!r}, expected letters, digits, hyphens; not students.")
     for key, kind in LISTS.items():
         value = table[key]
         if not isinstance(value, list) or not value or not all(type(each) is kind for each in value):
@@ -82,7 +83,9 @@ def read(path: Path) -> Study:
         if len(set(value)) < len(value):
             raise UsageError(f"{path}: {key} has {max(value, key=value.count)!r} twice.")
     for key, kinds in NUMBERS.items():
-        if key in table and (type(table[key]) not in kinds or table[key] < 0 or (key == "limit" and not table[key])):
+        if key in table and (
+            type(table[key]) not in kinds or not 0 <= table[key] < 1e9 or (key == "limit" and not table[key])
+        ):
             raise UsageError(f"{path}: {key} is {table[key]!r}, expected a positive number.")
     for name in table["arms"]:
         arm(name)
@@ -105,7 +108,7 @@ def students(study: Study, plugins: Plugins, folder: Path, *, scale: float = 1.0
             settings = {**card.settings, "training": {**training, "tokens": round(training["tokens"] * scale)}}
             common = replace(
                 card, control="", weights=None, sha256=None, tasks=study.tasks, levels=study.levels,
-                count=round(card.count * scale), settings=settings,
+                count=max(1, round(card.count * scale)), settings=settings,
             )  # fmt: skip
             for name in study.arms:
                 found.append(_student(common, name, seed))  # noqa: PERF401 - three loops in one are not read
@@ -144,7 +147,7 @@ def flops(results: Results) -> float | None:
 def tries(first: Results, other: Results, most: int) -> int:
     """How many tries of the other run's model cost what one of the first's does, at most `most`."""
     costs = flops(first), flops(other)
-    return max(1, min(most, round(costs[0] / costs[1]))) if costs[0] and costs[1] else 1
+    return max(1, min(most, int(costs[0] / costs[1]))) if costs[0] and costs[1] else 1
 
 
 def training_cost(facts: Mapping[str, Any]) -> dict[str, float]:
@@ -158,11 +161,3 @@ def training_cost(facts: Mapping[str, Any]) -> dict[str, float]:
         "completion tokens": facts["completion_tokens"],
         "FLOPs": 6.0 * facts["parameters"] * facts["tokens"],
     }
-
-
-def by_name(results: Iterable[Results]) -> Iterator[tuple[str, Sequence[Results]]]:
-    """Results of each task and level."""
-    groups: dict[str, list[Results]] = {}
-    for each in results:
-        groups.setdefault(each.name, []).append(each)
-    yield from groups.items()

@@ -1,13 +1,15 @@
 """What a study says: tables for people, and the same as data. Knows the results of its students, not where they are."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tabulate import tabulate
 
 from aletheia_bench import comparing
 from aletheia_bench.results import Results
+from aletheia_bench.scoring import Outcome, Score
 from aletheia_bench.signatures import diagnose
 from aletheia_bench.study import Study, flops, pool, training_cost
 from aletheia_bench.tables import cell, forced_table, percent
@@ -129,14 +131,19 @@ def _seeds(study: Study, done: Sequence[Conducted]) -> Section:
             ours, theirs = together[first, seed], together[other, seed]
             (c,) = comparing.pairs([(ours, theirs)])
             events = [percent(r.estimates["backtrack_event_rate"]) for r in (ours, theirs)]
-            rows.append([other, seed, c.items, *events, f"{c.events_p:.2g}", " : ".join(c.hard), " : ".join(c.easy)])
+            rows.append(
+                [other, seed, c.items, *events, f"{c.events_p:.2g}", f"{c.events_paired_p:.2g}", " : ".join(c.hard),
+                 f"{c.hard_p:.2g}", " : ".join(c.easy)]
+            )  # fmt: skip
     return Section(
         f"Backtracking events of {first} and of the others",
-        "Completions with at least one backtrack, right or wrong, all tasks together; Fisher's exact test. Then the "
-        "same of items whose reference search has a conflict, and what is solved of those whose reference has none.",
-        ["against", "seed", "items", first, "the other", "Fisher p", "of those that need one", "solved of the others"],
+        "Completions with at least one backtrack, right or wrong, all tasks together; Fisher's exact test, and "
+        "McNemar's on items. Then the same of items whose reference search has a conflict, and what is solved of those "
+        "whose reference has none.",
+        ["against", "seed", "items", first, "the other", "Fisher p", "McNemar p", "of those that need one", "Fisher p",
+         "solved of the others"],
         rows,
-    )
+    )  # fmt: skip
 
 
 def _tried(study: Study, done: Sequence[Conducted]) -> Iterator[Section]:
@@ -148,19 +155,37 @@ def _tried(study: Study, done: Sequence[Conducted]) -> Iterator[Section]:
             first = next(
                 r for d in done if (d.arm, d.seed) == (study.arms[0], c.seed) for r in d.runs if r.name == name
             )
-            k = max(run.passes, default=1)
+            counts = Counter(s.item for s in run.scores)
+            best = replace(run, scores=tuple(_best(run.scores)))
+            (paired,) = comparing.pairs([(first, best)])
+            own, price = flops(run), flops(first)
+            spent = f"{sum(counts.values()) / len(counts) * own / price:.2f}" if own and price else "n/a"
             rows.append(
-                [name, c.arm, c.seed, k, percent(run.passes[k]), percent(greedy.estimates["solve_accuracy"]),
-                 percent(first.estimates["solve_accuracy"])]
+                [name, c.arm, c.seed, max(counts.values()), spent,
+                 *(percent(r.estimates["solve_accuracy"]) for r in (greedy, pool([best], model=c.arm), first)),
+                 percent(paired.solved), f"{paired.p:.2g}"]
             )  # fmt: skip
     if rows:
         yield Section(
             "Several tries for the same price",
-            f"An arm without backtracking may try as often as costs what {study.arms[0]} costs, at temperature "
-            f"{study.temperature:g}. An item counts if any try solves it: more than a user gets who cannot tell which.",
-            ["task", "arm", "seed", "tries", "one of them solves", "greedy", study.arms[0]],
+            f"An arm without backtracking may try as often as costs no more than what {study.arms[0]} costs, at most "
+            f"{study.best_of} times, at temperature {study.temperature:g}. An item counts if any try solves it: more "
+            "than a user gets who cannot tell which. Spent: what these tries did cost, as a share of that budget.",
+            ["task", "arm", "seed", "tries", "spent", "greedy", "one of them solves", study.arms[0], "solved more",
+             "McNemar p"],
             sorted(rows, key=lambda row: (row[0], row[1], row[2])),
-        )
+        )  # fmt: skip
+
+
+def _best(scores: Iterable[Score]) -> Iterator[Score]:
+    """Of each item a try that solved it, or else its first one."""
+    found: dict[str, Score] = {}
+    for each in scores:
+        if each.item not in found or (
+            each.outcome is Outcome.SOLVED and found[each.item].outcome is not Outcome.SOLVED
+        ):
+            found[each.item] = each
+    yield from (replace(each, epoch=0) for each in found.values())
 
 
 def _forced(study: Study, done: Sequence[Conducted]) -> Iterator[Section]:
@@ -208,7 +233,8 @@ def _costs(study: Study, done: Sequence[Conducted]) -> Section:
     return Section(
         "What it costs",
         "All arms are made from the same problems and read as many tokens. FLOPs: six a parameter and token in "
-        "training, two in use (Kaplan et al., arXiv 2001.08361).",
+        "training, two in use (Kaplan et al., arXiv 2001.08361). Arms whose states are not their problem's (answer, "
+        "swapped, filler) have no hints and exercises.",
         ["arm", "problems", "tokens", "of completions", "training FLOPs", "tokens/item", "FLOPs/item", "hours/student"],
         rows,
     )

@@ -58,13 +58,13 @@ def study(plugins: Plugins, *, file: Path, out: Path, workers: int, scale: float
     click.echo(f"{len(chosen)} students, {workers} at a time; their logs are in {logs}.", err=True)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         jobs = [_Job(plan, s, out, logs / f"{s.card.name}.log", autoload) for s in chosen]
-        greedy = _all(pool, jobs, logs)
+        greedy = _all(pool, jobs)
         again = [
             replace(job, tries=_tries(plan, job.student, chosen, greedy))
             for job in jobs
             if job.student.card.arm in LINEAR and plan.best_of > 1
         ]
-        tried = _all(pool, [job for job in again if job.tries], logs)
+        tried = _all(pool, [job for job in again if job.tries])
     done = [_conducted(plugins, s, out, greedy[s.card.name], tried.get(s.card.name, {})) for s in chosen]
     _write(plan, done, folder)
     click.echo(study_report.markdown(plan, done))
@@ -77,22 +77,27 @@ def _work(plugins: Plugins, plan: Study) -> Iterator[tuple[Task[Any], str]]:
         yield from ((plugins.task(name), known_level(plugins.task(name), level)) for level in plan.levels)
 
 
-def _all(pool: ProcessPoolExecutor, jobs: Iterable[_Job], logs: Path) -> dict[str, Found]:
-    """Results by student; says when each is done."""
-    waiting = {pool.submit(_conduct, job): job.student.card.name for job in jobs}
+def _all(pool: ProcessPoolExecutor, jobs: Iterable[_Job]) -> dict[str, Found]:
+    """Results by student; says when each is done. A job that fails does not keep the others from their work.
+
+    Raises AletheiaError naming the student and its log when all others are done.
+    """
+    waiting = {pool.submit(_conduct, job): job for job in jobs}
     done: dict[str, Found] = {}
-    try:
-        for future in as_completed(waiting):
-            done[waiting[future]] = future.result()
-            click.echo(f"{waiting[future]}: done ({len(done)} of {len(waiting)})", err=True)
-    except BrokenProcessPool as error:
-        raise AletheiaError(
-            f"A student's process was ended from outside, perhaps for want of memory: see the logs in {logs}, "
-            "and repeat the command with fewer --workers."
-        ) from error
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
+    failed: list[str] = []
+    for future in as_completed(waiting):
+        job = waiting[future]
+        name = job.student.card.name
+        try:
+            done[name] = future.result()
+        except BrokenProcessPool:
+            failed.append(f"{name}: a process was ended from outside, perhaps for want of memory ({job.log})")
+        except AletheiaError as error:
+            failed.append(f"{name}: {error}")
+        else:
+            click.echo(f"{name}: done ({len(done)} of {len(waiting)})", err=True)
+    if failed:
+        raise AletheiaError(f"{failed[0]}; {len(done)} of {len(waiting)} students are done, repeat the command.")
     return done
 
 
@@ -103,6 +108,7 @@ def _conduct(job: _Job) -> Found:
     os.dup2(log.fileno(), 2)
     plugins, plan = load_plugins(autoload=job.autoload), job.study
     card = ready(plugins, job.student.card, job.out, seed=job.student.seed, workers=1)
+    card = replace(card, source=card.weights or card.source)  # a run says what it evaluated, not what it was made from
     found: dict[str, Results] = {}
     with closing(plugins.backend(card.backend).open(card)) as model:
         for task, level in _work(plugins, plan):

@@ -8,7 +8,7 @@ from aletheia_bench.comparing import compare, sentence, table
 from aletheia_bench.measures import measure
 from aletheia_bench.results import Results
 from aletheia_bench.scoring import Outcome, Score
-from aletheia_bench.statistics import holm
+from aletheia_bench.statistics import fisher, holm
 from aletheia_plugins import UsageError
 
 from .test_report import a_score
@@ -93,3 +93,19 @@ def test_an_empty_run_and_runs_of_different_tasks_are_refused():
     with pytest.raises(UsageError) as caught:
         compare([a_run(a_score("0"), model="A"), a_run(a_score("0"), model="B", name="coloring-tiny")])
     assert str(caught.value) == "There are no two runs of one task and level to compare, only coloring-tiny, sat-tiny."
+
+
+def test_a_run_that_was_interrupted_is_compared_by_the_first_try_that_each_item_has():
+    ours = a_run(a_score("0"), replace(a_score("1"), epoch=1), model="A")
+    theirs = a_run(a_score("0", Outcome.WRONG), a_score("1"), replace(a_score("1"), epoch=1), model="B")
+    (found,) = compare([ours, theirs])
+    assert (found.items, found.alone) == (2, (1, 0))
+
+
+def test_events_are_tested_of_all_items_and_of_those_that_need_a_backtrack():
+    ours = a_run(*(a_score(str(n), backtracks=int(n < 6), needed=int(n < 6)) for n in range(40)), model="A")
+    theirs = a_run(*(a_score(str(n), needed=int(n < 6)) for n in range(40)), model="B")
+    (found,) = compare([ours, theirs])
+    assert found.events_p == pytest.approx(fisher((6, 40), (0, 40)))
+    assert found.hard_p == pytest.approx(fisher((6, 6), (0, 6)))
+    assert found.events_paired_p == pytest.approx(2 / 2**6)

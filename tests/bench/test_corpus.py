@@ -216,6 +216,7 @@ def test_a_new_hash_does_not_hide_a_wrong_trace():
     )
     wrong = resealed(arm="answer", completion="answer: UNSAT\n")
     assert verify(wrong, Sudoku()) == "the completion is not what the arm 'answer' makes of the verified trace"
+    assert verify(resealed(arm="sideways"), Sudoku()).startswith("There is no arm 'sideways'.")
 
 
 @pytest.mark.parametrize(

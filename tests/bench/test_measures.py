@@ -242,6 +242,18 @@ def test_the_outcome_of_a_completion(completion, finish, verdict, outcome):
     assert not found.certified or outcome == "solved"
 
 
+def test_a_line_that_was_cut_off_is_no_line():
+    cut = CLEAN[: CLEAN.index("conflict c3") + 9]
+    found = judged(cut, finish="truncated")
+    assert (found.dead_ends, found.first_fault) == (0, ("end", "ends without an answer"))
+    assert judged(cut, finish="ended").first_fault == ("conflict", "not a step")
+
+
+def test_a_state_line_that_names_what_does_not_exist_leaves_no_dead_end():
+    found = judged("state: -\ndecide x1=1\ndecide x2=1\nstate: z=1\nconflict x3 : x1=1\nbacktrack x2\nstate: x1=0\n")
+    assert (found.dead_ends, found.noticed) == (2, 1)
+
+
 LINES = st.sampled_from([*CLEAN.splitlines(), *FALSE_CONFLICTS.splitlines(), "hm", "", "answer: UNSAT"]) | st.text()
 COMPLETIONS = st.lists(LINES, max_size=8).map("\n".join)
 FINISHES = st.sampled_from(["answered", "ended", "truncated", "timeout", "error"])

@@ -7,6 +7,7 @@ from dataclasses import replace
 from aletheia_bench.measures import MEASURES, measure
 from aletheia_bench.report import write
 from aletheia_bench.results import Results
+from aletheia_bench.runs import Run
 from aletheia_bench.scoring import Outcome, Score
 from aletheia_bench.tables import ROWS, percent, table
 from aletheia_tasks import Sat
@@ -143,3 +144,13 @@ def test_the_csv_and_the_text_say_the_same(tmp_path):
     assert "its reason does not force the value" in text
     assert "| imply  | 50.0 % [n/a]" in text
     assert "- seed: 0" in text
+
+
+def test_half_a_character_does_not_keep_a_report_from_being_written(tmp_path):
+    Run(tmp_path).write("report.md", "\ud800")
+    assert (tmp_path / "report.md").read_text() == "\\ud800"
+
+
+def test_an_item_with_an_error_is_left_out_of_pass_at_k():
+    tries = [a_score("0"), replace(a_score("0", Outcome.ERROR), epoch=1), a_score("1"), replace(a_score("1"), epoch=1)]
+    assert results(*tries).passes[2].n == 1

@@ -61,6 +61,8 @@ def written(folder, text):
         (LEAST + 'temperature = "hot"\n', "temperature is 'hot', expected a positive number."),
         (LEAST.replace('["backtracking"]', '["sideways"]'), "There is no arm 'sideways'."),
         ("name = [", "is not a readable study"),
+        (LEAST.replace('"s"', '"../s"'), "name is '../s', expected letters, digits, hyphens"),
+        (LEAST + "temperature = nan\n", "temperature is nan, expected a positive number."),
     ],
 )
 def test_a_mistake_in_a_study_is_a_sentence(tmp_path, text, message):
@@ -118,7 +120,7 @@ def test_seeds_are_further_tries_of_the_same_items():
 
 def test_as_many_tries_as_the_first_arm_costs():
     costly, cheap = a_run("a", "11", tokens=100), a_run("b", "11", tokens=30)
-    assert [tries(costly, cheap, most) for most in (8, 2)] == [3, 2]
+    assert [tries(costly, cheap, most) for most in (8, 2)] == [3, 2]  # 100/30, never more than it costs
     assert tries(cheap, costly, 8) == 1
 
 
@@ -159,7 +161,8 @@ def test_the_report_has_every_arm_of_every_task_and_of_all_together():
     assert [row[4] for row in arms.rows] == ["3 : 0", "2 : 0", "5 : 0"]
     assert [row[:3] for row in seeds.rows] == [["linearized", 0, 8], ["linearized", 1, 8]]
     assert tried.rows[0][:4] == ["sat-tiny", "linearized", 0, 2]
-    assert tried.rows[0][4].startswith("100.0 %")
+    assert [cell.partition(" %")[0] for cell in tried.rows[0][5:8]] == ["25.0", "100.0", "100.0"]
+    assert tried.rows[0][4] == "2.00"  # of the price of one
     assert signatures.rows
     assert [row[1:5] for row in costs.rows] == [["10", "1,000", "300", "6e+05"]] * 2
 
