@@ -6,7 +6,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple, TypeGuard
 
-from aletheia_plugins import CSP, Bounded, Constraint, Domains, Literal, Propagated
+from aletheia_plugins import CSP, Bounded, Constraint, Domains, Literal, Propagated, Propagator
 
 __all__ = ["NEVER", "Network", "Row", "Rule", "bounded", "lowest", "network", "propagated"]
 
@@ -26,18 +26,18 @@ class Row(NamedTuple):
 class Rule:
     """A constraint with a propagator: which literals it excludes."""
 
-    __slots__ = ("_known", "_mask", "_pairs", "_propagate", "name", "order")
+    __slots__ = ("_known", "_pairs", "_propagate", "mask", "name", "order")
 
     def __init__(self, constraint: Propagated, domains: Domains, pairs: Mapping[int, tuple[str, str]]) -> None:
         """`pairs`: all literals of its variables, in its order, by their bits."""
         self.name, self.order = constraint.name, tuple(pairs)
-        self._pairs, self._mask = pairs, sum(pairs)
-        self._propagate = constraint.propagator(domains)
+        self._pairs, self.mask = pairs, sum(pairs)
+        self._propagate = _propagator(constraint, tuple([domains[variable] for variable in constraint.variables]))
         self._known: dict[int, int] = {}
 
     def excluded(self, held: int) -> int:
         """The literals of its open variables that cannot hold beside what is held; NEVER if it cannot hold itself."""
-        mine = held & self._mask
+        mine = held & self.mask
         found = self._known.get(mine)
         if found is None:
             if len(self._known) >= REMEMBERED:
@@ -52,6 +52,12 @@ class Rule:
             return NEVER
         gone = (bit for bit, (variable, value) in self._pairs.items() if value not in left[variable])
         return sum(gone) & ~held
+
+
+@lru_cache(maxsize=1 << 10)
+def _propagator(constraint: Propagated, domains: tuple[tuple[str, ...], ...]) -> Propagator:
+    """Of tasks whose constraints are often the same: a predicate is asked about every choice of values."""
+    return constraint.propagator(dict(zip(constraint.variables, domains, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -301,7 +301,7 @@ class _Search:
 
     def _rule(self, bit: int) -> Rule:
         """One that excludes a literal."""
-        return next(rule for rule in self.rules if rule.excluded(self.held) & bit)
+        return next(rule for rule in self.rules if rule.mask & bit and rule.excluded(self.held) & bit)
 
     def _cited(self, row: Row | Rule) -> tuple[Literal, ...]:
         return tuple([self.net.literals[bit.bit_length() - 1] for bit in row.order if bit & self.held])

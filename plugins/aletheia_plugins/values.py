@@ -133,7 +133,7 @@ class Propagated(Protocol):
         ...
 
     def propagator(self, domains: Domains) -> Propagator:
-        """Asked for once for each problem; raises ValueError if these domains are none for it."""
+        """For these domains of its variables; raises ValueError if they are none for it."""
         ...
 
 
