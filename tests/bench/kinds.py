@@ -1,5 +1,7 @@
 """Small problems of constraints of every kind, for property tests."""
 
+import itertools
+
 from hypothesis import strategies as st
 
 from aletheia_plugins import CSP, AllDifferent, Clause, Linear, NotEqual, Predicate, Table
@@ -58,3 +60,42 @@ def problems(draw, most_values=4, propagation="forward"):
     domains = {f"v{number}": draw(domain) for number in range(draw(st.integers(1, 5)))}
     chosen = draw(st.lists(constraints(domains), max_size=9, unique_by=lambda constraint: constraint.name))
     return CSP(domains, tuple(chosen), propagation)
+
+
+@st.composite
+def tangles(draw, propagation="forward"):
+    """Constraints that each can hold over variables that each have a choice: what takes a search, as often as not."""
+    rng = draw(st.randoms(use_true_random=False))
+    values = tuple("012"[: 2 if propagation == "unit" else 3])
+    domains = {f"v{number}": values for number in range(rng.randint(4, 6))}
+    makers = [linear, table, clause, predicate, *([] if propagation == "unit" else [unequal])]
+    found = (rng.choice(makers)(rng, domains, number) for number in range(rng.randint(5, 11)))
+    return CSP(domains, tuple(found), propagation)
+
+
+def some(rng, domains, least=2, most=4):
+    return tuple(rng.sample(list(domains), rng.randint(least, most)))
+
+
+def linear(rng, domains, number):
+    terms = tuple((rng.choice([-2, -1, 1, 1, 2, 3]), v) for v in some(rng, domains))
+    total = sum(factor * int(rng.choice(domains[v])) for factor, v in terms)
+    return Linear(f"sum {number}", terms, rng.choice(["<=", "=", "=", ">="]), total)
+
+
+def table(rng, domains, number):
+    chosen = some(rng, domains, 2, 3)
+    every = list(itertools.product(*(domains[v] for v in chosen)))
+    return Table(f"table {number}", chosen, tuple(rng.sample(every, rng.randint(2, len(every) - 1))))
+
+
+def clause(rng, domains, number):
+    return Clause(f"clause {number}", tuple((v, rng.choice(domains[v])) for v in some(rng, domains, 2, 3)))
+
+
+def predicate(rng, domains, number):
+    return Predicate(f"even {number}", some(rng, domains, 2, 3), even)
+
+
+def unequal(rng, domains, number):
+    return NotEqual(f"differ {number}", *some(rng, domains, 2, 2))

@@ -28,7 +28,7 @@ from aletheia_plugins import (
     load_plugins,
 )
 
-from .kinds import problems
+from .kinds import problems, tangles
 
 TASKS = load_plugins([]).tasks
 
@@ -265,7 +265,7 @@ def test_a_constraint_with_a_propagator_says_conflict_or_what_it_implies_and_no_
 
 
 @hypothesis.settings(max_examples=60)
-@hypothesis.given(problems() | problems(2, "unit"))
+@hypothesis.given(problems() | tangles() | tangles("unit"))
 def test_hints_say_what_the_search_does_whatever_the_kinds_of_constraints(csp):
     for state, step in pairwise(search(csp).steps):
         if isinstance(state, State):

@@ -11,7 +11,7 @@ from aletheia_bench import proof
 from aletheia_bench.search import search
 from aletheia_plugins import CSP, Linear, UsageError, Verdict, load_plugins
 
-from .kinds import problems
+from .kinds import problems, tangles
 from .naive import solutions
 
 TASKS = load_plugins([]).tasks
@@ -93,8 +93,8 @@ def test_the_cnf_has_the_solutions_of_the_problem_whatever_its_kinds_of_constrai
     assert list(models(*proof.cnf(csp), csp.domains)) == list(solutions(csp))
 
 
-@given(problems() | problems(2, "unit"))
-@settings(max_examples=150)
+@given(problems() | tangles() | tangles("unit"))
+@settings(max_examples=200)
 def test_every_refutation_is_accepted_whatever_its_kinds_of_constraints(csp):
     found = refutation(csp)
     if found and () not in found[0]:  # drup reads no CNF with an empty clause

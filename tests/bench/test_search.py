@@ -32,7 +32,7 @@ from aletheia_plugins import (
 from aletheia_tasks.coloring import Coloring, Problem as Graph
 from aletheia_tasks.sat import Problem as Formula, Sat
 
-from .kinds import problems, rising
+from .kinds import problems, rising, tangles
 from .naive import Toy, holds, objection, solutions
 
 BIT = ("0", "1")
@@ -48,6 +48,7 @@ def lines(csp, **options):
 
 binary = problems(most_values=2, propagation="unit")
 wide = problems()
+tangled = tangles() | tangles("unit")
 
 
 def first_value(choices):
@@ -62,8 +63,8 @@ heuristics = st.sampled_from([smallest_domain, input_order, first_value])
 # --- completeness ---
 
 
-@given(binary | wide, heuristics)
-@settings(max_examples=200)
+@given(binary | wide | tangled, heuristics)
+@settings(max_examples=300)
 def test_the_verdict_is_that_of_trying_everything(csp, heuristic):
     trace = search(csp, heuristic=heuristic)
     every = list(solutions(csp))
@@ -72,8 +73,8 @@ def test_the_verdict_is_that_of_trying_everything(csp, heuristic):
         assert {lit.variable: lit.value for lit in trace.steps[-1].assignment} in every
 
 
-@given(binary | wide, heuristics)
-@settings(max_examples=150)
+@given(binary | wide | tangled, heuristics)
+@settings(max_examples=250)
 def test_every_trace_is_accepted_by_both_checkers(csp, heuristic):
     text = render(search(csp, heuristic=heuristic))
     found = review(Toy(), csp, text)
@@ -454,7 +455,7 @@ def test_unit_propagation_names_the_sum():
     ]
 
 
-@given(wide, heuristics)
+@given(wide | tangles(), heuristics)
 def test_forward_checking_leaves_nothing_that_one_constraint_excludes(csp, heuristic):
     """Where it decides, no constraint is falsified, and every open variable has two values that none would be by."""
     values, excluded = {}, set()
@@ -474,7 +475,7 @@ def test_forward_checking_leaves_nothing_that_one_constraint_excludes(csp, heuri
                 values[lit.variable] = lit.value
 
 
-@given(binary | wide, st.data())
+@given(tangled, st.data())
 @settings(max_examples=150)
 def test_both_checkers_agree_where_a_reason_lacks_a_literal(csp, data):
     """Some reasons have one more than they need, since all that is held of a constraint is cited."""
