@@ -133,8 +133,10 @@ class Propagated(Protocol):
         ...
 
     def propagator(self, domains: Domains) -> Propagator:
-        """For these domains of its variables; raises ValueError if they are none for it."""
+        """For these domains of its variables, and remembered by its hash; raises ValueError if they are none for it."""
         ...
+
+    def __hash__(self) -> int: ...
 
 
 Constraint = Bounded | Propagated
