@@ -31,6 +31,7 @@ lint: .venv/.dev ## ruff: format and rules
 
 types: .venv/.dev ## mypy, strict
 	$(PY) -m mypy
+	MYPYPATH=tests/external/aletheia-nqueens $(PY) -m mypy tests/external/aletheia-nqueens/aletheia_nqueens
 
 imports: .venv/.dev ## who may import whom
 	.venv/bin/lint-imports --no-logo

@@ -1,6 +1,6 @@
 """Complete chronological backtracking over any CSP, written down step by step.
 
-Knows bounds and bits, not tasks or text: a look at a constraint is one `&` and one `bit_count`.
+Knows bits, not tasks or text: a look at a bound is one `&` and one `bit_count`, at another constraint one look-up.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from itertools import chain
 from random import Random
 from typing import TypeVar
 
-from aletheia_bench.network import Row, lowest, network
+from aletheia_bench.network import NEVER, Row, Rule, bounded, lowest, network
 from aletheia_plugins import (
     CSP,
     Answer,
@@ -104,7 +104,8 @@ class _Search:
         self.net = network(csp)
         self.look = self._forward if forward else self._unit
         self.rows = shuffled(self.net.rows, rng)
-        """In the order in which they are looked at, as are the variables in `domain`."""
+        """In the order in which they are looked at, as are the rules, and the variables in `domain`."""
+        self.rules = shuffled(self.net.rules, rng) if self.net.rules else ()
         self.domain = {v: sum([self.net.bit[v, value] for value in csp.domains[v]]) for v in shuffled(csp.domains, rng)}
         if not forward and any(len(values) > 2 for values in csp.domains.values()):
             raise ValueError("unit propagation needs variables of at most two values; use propagation='forward'")
@@ -138,6 +139,7 @@ class _Search:
         for mask, limit, row in self.net.rows:
             found = self._of_row(mask, limit, row)
             said[row.name] = min(said.get(row.name, found), found, key=_urgency)
+        said.update({rule.name: self._of_rule(rule) for rule in self.net.rules})
         if self.csp.propagation == "forward":
             gone = self._gone()
             left = self.open & ~(self.blocked | self.refuted if isinstance(gone, Conflict) else gone)
@@ -150,7 +152,7 @@ class _Search:
     def _of_variable(self, variable: str, left: int) -> Outlook:
         bits = [self.net.bit[variable, value] for value in self.csp.domains[variable]]
         why = [(self.net.literals[bit.bit_length() - 1],) if bit & left else self._why(bit) for bit in bits]
-        reasons = tuple([f" {first}" for first, *_ in why])
+        reasons = tuple([f" {next(iter(w), self._excluded(bit))}" for w, bit in zip(why, bits, strict=True)])
         if left & (left - 1):
             return Outlook("decide", reasons)
         cites = dict.fromkeys(chain.from_iterable(w for w, bit in zip(why, bits, strict=True) if bit != left))
@@ -168,6 +170,15 @@ class _Search:
         last = mask & self.open if count == limit and self.csp.propagation == "unit" else 0
         return self._outlook(reasons, self._cited(row), self._others(last)) if last else Outlook("decide", reasons)
 
+    def _of_rule(self, rule: Rule) -> Outlook:
+        """The rule cannot hold, it excludes a value of two, or neither; of the last it says no more."""
+        gone, cites = rule.excluded(self.held), self._cited(rule)
+        reasons = tuple([f" {lit}" for lit in cites])
+        if gone == NEVER:
+            return self._outlook(reasons, cites, 0)
+        last = gone & self.open if self.csp.propagation == "unit" else 0
+        return self._outlook(reasons, cites, self._others(last & -last)) if last else Outlook("decide")
+
     def _outlook(self, reasons: tuple[str, ...], cites: Sequence[Literal], implied: int) -> Outlook:
         """An implication, or, of nothing, a conflict."""
         follows = [self.net.literals[lowest(implied)]] if implied else []
@@ -179,6 +190,9 @@ class _Search:
         known = self.domain[self.net.literals[place].variable] & self.held or self._others(bit)
         return self.net.excluded[place] if not known or known & (known - 1) else self.net.literals[lowest(known)]
 
+    def _excluded(self, bit: int) -> Literal:
+        return self.net.excluded[lowest(bit)]
+
     def _others(self, bit: int) -> int:
         """The other literals of its variable."""
         return self.domain[self.net.literals[lowest(bit)].variable] & ~bit
@@ -187,7 +201,8 @@ class _Search:
 
     def _unit(self) -> Step | None:
         """The first falsified row, else the first that leaves one literal no choice."""
-        held, open_, unit = self.held, self.open, None
+        held, open_ = self.held, self.open
+        unit: tuple[Row | Rule, int] | None = None
         self.left = open_ & ~self.refuted
         for mask, limit, row in self.rows:
             count = (mask & held).bit_count()
@@ -196,14 +211,20 @@ class _Search:
                     return Conflict(row.name, self._cited(row))
                 if unit is None and mask & open_:
                     unit = row, mask & open_
+        for rule in self.rules:
+            gone = rule.excluded(held)
+            if gone == NEVER:
+                return Conflict(rule.name, self._cited(rule))
+            if unit is None and gone & open_:
+                unit = rule, gone & open_
         if unit is None:
             return self._exhausted()
-        row, last = unit
+        found, last = unit
         barred = self.net.literals[last.bit_length() - 1]
         other = self.domain[barred.variable] & ~last
         if not other:
-            return Conflict(barred.variable, self._cited(row))
-        return Imply(row.name, self._cited(row), self.net.literals[other.bit_length() - 1])
+            return Conflict(barred.variable, self._cited(found))
+        return Imply(found.name, self._cited(found), self.net.literals[other.bit_length() - 1])
 
     def _exhausted(self) -> Conflict | None:
         """A variable without values: the CSP gives it none, or the start excludes them."""
@@ -241,6 +262,11 @@ class _Search:
                 return Conflict(row.name, self._cited(row))
             if count == limit:
                 gone |= mask & ~self.held
+        for rule in self.rules:
+            excluded = rule.excluded(self.held)
+            if excluded == NEVER:
+                return Conflict(rule.name, self._cited(rule))
+            gone |= excluded
         return gone
 
     def _clash(self, wrong: int) -> Conflict:
@@ -248,7 +274,7 @@ class _Search:
         lit = self.net.literals[lowest(wrong)]
         if self.net.blocks[lowest(wrong)] & self.held == 0:
             return Conflict(lit.variable, self._reasons(lit.variable, 0))
-        for constraint in self.csp.constraints:
+        for constraint in bounded(self.csp):
             for bound in constraint.bounds(self.csp.domains):
                 both = [pair for pair in bound.pairs if self.net.bit[pair] & self.held]
                 if len(both) > bound.limit and (lit.variable, lit.value) in both:
@@ -271,9 +297,13 @@ class _Search:
         if blocker := self.net.blocks[index] & self.held:
             return (self.net.literals[self._any(blocker)],)
         rows = ((mask & self.held).bit_count() >= limit and row for mask, limit, row in self.rows if mask & bit)
-        return self._cited(next(row for row in rows if row))
+        return self._cited(next((row for row in rows if row), None) or self._rule(bit))
 
-    def _cited(self, row: Row) -> tuple[Literal, ...]:
+    def _rule(self, bit: int) -> Rule:
+        """One that excludes a literal."""
+        return next(rule for rule in self.rules if rule.mask & bit and rule.excluded(self.held) & bit)
+
+    def _cited(self, row: Row | Rule) -> tuple[Literal, ...]:
         return tuple([self.net.literals[bit.bit_length() - 1] for bit in row.order if bit & self.held])
 
     def _any(self, bits: int) -> int:

@@ -6,7 +6,7 @@ Knows nothing of text, search, files or models. Everything is frozen and slotted
 import enum
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -15,13 +15,12 @@ from typing import Any, Literal as OneOf, Protocol
 __all__ = [
     "CSP",
     "WORD",
-    "AllDifferent",
     "Answer",
     "Assignment",
     "AtMost",
     "Backtrack",
+    "Bounded",
     "Card",
-    "Clause",
     "Completion",
     "Conflict",
     "Constraint",
@@ -31,7 +30,8 @@ __all__ = [
     "Example",
     "Imply",
     "Literal",
-    "NotEqual",
+    "Propagated",
+    "Propagator",
     "Request",
     "Solution",
     "State",
@@ -98,58 +98,54 @@ class AtMost:
     pairs: tuple[tuple[str, str], ...]
 
 
-class Constraint(Protocol):
-    """Something an assignment can falsify: hashable, compared by content.
-
-    `name` is how a trace cites it: words separated by single spaces.
-    """
+class Bounded(Protocol):
+    """A constraint that is nothing but bounds: the search only counts."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """How a trace cites it: words separated by single spaces."""
+        ...
 
     def bounds(self, domains: Domains) -> Iterator[AtMost]:
         """Bounds that together hold exactly when the constraint does."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """Not all of `falsifiers` hold: each is the pair that makes one literal of the clause false."""
+Propagator = Callable[[Assignment], Mapping[str, Collection[str]] | None]
+"""From what some of a constraint's variables are: for each of them the values that it can have beside that.
 
-    name: str
-    falsifiers: tuple[tuple[str, str], ...]
-
-    def bounds(self, domains: Domains) -> Iterator[AtMost]:
-        yield AtMost(len(self.falsifiers) - 1, self.falsifiers)
+A value can be had if some complete choice of values from the domains has it, agrees with what is given, and satisfies
+the constraint. None if there is no such choice at all. Only variables of the constraint are ever given.
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class AllDifferent:
-    """No two of `variables` take the same value."""
+class Propagated(Protocol):
+    """A constraint with a propagator of its own: what bounds cannot say, or not well."""
 
-    name: str
-    variables: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """How a trace cites it: words separated by single spaces."""
+        ...
 
-    def bounds(self, domains: Domains) -> Iterator[AtMost]:
-        for value in sorted({value for variable in self.variables for value in domains[variable]}):
-            yield AtMost(1, tuple((v, value) for v in self.variables if value in domains[v]))
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """All that it is about, each once, in the order in which a trace cites them."""
+        ...
+
+    def propagator(self, domains: Domains) -> Propagator:
+        """For these domains of its variables, and remembered by its hash; raises ValueError if they are none for it."""
+        ...
+
+    def __hash__(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class NotEqual:
-    """`left` and `right` take different values."""
-
-    name: str
-    left: str
-    right: str
-
-    def bounds(self, domains: Domains) -> Iterator[AtMost]:
-        return AllDifferent(self.name, (self.left, self.right)).bounds(domains)
+Constraint = Bounded | Propagated
+"""Something an assignment can falsify: hashable, compared by content."""
 
 
 @dataclass(frozen=True, slots=True)
 class CSP:
-    """What the search sees. Constraints and variables are tried in their order here.
+    """What the search sees. Constraints and variables are tried in their order here, those with bounds first.
 
     propagation: "unit" looks at one constraint at a time, as DPLL does (all variables have at most two values);
     "forward" looks at one variable at a time and at the values its assigned neighbours leave it.

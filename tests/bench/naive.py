@@ -1,15 +1,16 @@
 """A second opinion on traces, written from the design's words and the grammar alone, as plainly as possible.
 
 It shares no code with the checker, the parser or the search, and where the checker asks the task what is falsified,
-this one counts the bounds of the CSP. It says yes or no to a whole trace. Not known here: the names that a task knows
-beside those in its CSP (an edge from its other end, a clue, a tautology).
+this one counts the bounds of the CSP, and tries whatever is open of its other constraints. It says yes or no to a whole
+trace. Not known here: the names that a task knows beside those in its CSP (an edge from its other end, a clue, a
+tautology).
 """
 
 import itertools
 import re
 from collections import Counter
 
-from aletheia_plugins import AllDifferent, Clause, NotEqual
+from aletheia_plugins import AllDifferent, Clause, Linear, NotEqual, Predicate, Table
 
 NAME, LITERAL = r"(\S+(?: \S+)*?)", r"[^\W_]+!?=[^\W_]+"
 GRAMMAR = {
@@ -55,7 +56,8 @@ class Replay:
     def __init__(self, csp):
         self.domains = csp.domains
         self.names = {constraint.name for constraint in csp.constraints}
-        self.bounds = [(c.name, b) for c in csp.constraints for b in c.bounds(csp.domains)]
+        self.others = [c for c in csp.constraints if isinstance(c, Linear | Table | Predicate)]
+        self.bounds = [(c.name, b) for c in csp.constraints if c not in self.others for b in c.bounds(csp.domains)]
         self.touching = {}
         for number, (_, bound) in enumerate(self.bounds):
             for pair in set(bound.pairs):
@@ -105,9 +107,10 @@ class Replay:
     # --- the truth ---
 
     def broken(self, assignment):
-        """The names of all constraints of which a bound is exceeded."""
+        """The names of all constraints of which a bound is exceeded, or that nothing open can mend."""
         counts = Counter(number for pair in assignment.items() for number in self.touching.get(pair, ()))
         always = {name for name, bound in self.bounds if bound.limit < 0}
+        always |= {other.name for other in self.others if not holds(other, assignment, self.domains)}
         return always | {self.bounds[n][0] for n, count in counts.items() if count > self.bounds[n][1].limit}
 
     def ruled_out(self, variable, value, cites, name):
@@ -184,7 +187,7 @@ class Replay:
 
 
 class Toy:
-    """A task whose problems are CSPs of clauses and (all-)different variables; only what a checker asks for."""
+    """A task whose problems are CSPs of any kind; only what a checker asks for."""
 
     name = "toy"
 
@@ -197,12 +200,12 @@ class Toy:
     def falsified(self, problem, assignment, named=None):
         constraints = {constraint.name: constraint for constraint in problem.constraints}
         for name in constraints if named is None else [named]:
-            if not holds(constraints[name], assignment):
+            if not holds(constraints[name], assignment, problem.domains):
                 return name
         return None
 
 
-def holds(constraint, assignment):
+def holds(constraint, assignment, domains):
     """Whether a partial assignment leaves the constraint a chance, read off its meaning."""
     match constraint:
         case Clause(falsifiers=pairs):
@@ -212,12 +215,31 @@ def holds(constraint, assignment):
             return len(values) == len(set(values))
         case NotEqual(left=left, right=right):
             return left not in assignment or assignment[left] != assignment.get(right)
+        case Linear(terms=terms) | Table(variables=terms) | Predicate(variables=terms):
+            return any(satisfied(constraint, found) for found in completions(terms, assignment, domains))
     raise TypeError(constraint)
+
+
+def completions(terms, assignment, domains):
+    """All ways to give the variables of a constraint values, of a sum with their factors, that keep the assignment."""
+    names = [term[1] if isinstance(term, tuple) else term for term in terms]
+    return itertools.product(*([assignment[v]] if v in assignment else domains[v] for v in names))
+
+
+def satisfied(constraint, values):
+    match constraint:
+        case Linear(terms=terms, relation=relation, total=total):
+            found = sum(factor * int(value) for (factor, _), value in zip(terms, values, strict=True))
+            return {"<=": found <= total, "=": found == total, ">=": found >= total}[relation]
+        case Table(allowed=allowed):
+            return values in allowed
+        case Predicate(test=test):
+            return test(*values)
 
 
 def solutions(csp):
     """All of them, by trying every assignment."""
     for values in itertools.product(*csp.domains.values()):
         assignment = dict(zip(csp.domains, values, strict=True))
-        if all(holds(constraint, assignment) for constraint in csp.constraints):
+        if all(holds(constraint, assignment, csp.domains) for constraint in csp.constraints):
             yield assignment

@@ -2,7 +2,9 @@
 
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import pairwise
 
+import hypothesis
 import pytest
 
 from aletheia_bench.checker import Checker, Fault, review
@@ -20,10 +22,13 @@ from aletheia_plugins import (
     Decide,
     Example,
     Imply,
+    Linear,
     Literal,
     State,
     load_plugins,
 )
+
+from .kinds import problems, tangles
 
 TASKS = load_plugins([]).tasks
 
@@ -241,3 +246,32 @@ def test_a_prompt_that_starts_with_the_problem_has_none():
     prompt = sat.render(problem)
     example = hinted(Example(prompt + "state: -\n", "decide x1=0\n"), prompt, sat.csp(problem))
     assert (example.hints, example.previews, example.alternatives) == ((), (), ())
+
+
+# --- sums, tables and predicates ---
+
+
+@pytest.mark.parametrize("propagation", ["unit", "forward"])
+def test_a_constraint_with_a_propagator_says_conflict_or_what_it_implies_and_no_more(propagation):
+    total = Linear("s", ((1, "a"), (1, "b"), (1, "c")), "=", 3)
+    csp = CSP(dict.fromkeys("abc", ("0", "1")), (total,), propagation)
+    wrong = outlook(csp, State(((Literal("a", "0"),),)))
+    assert wrong["s"] == Outlook("conflict", (" a=0",), (" a=0",))
+    said = outlook(csp, State(((),)))
+    implied = Outlook("imply", (), (" a=1",)) if propagation == "unit" else Outlook("decide")
+    assert said["s"] == implied
+    if propagation == "forward":
+        assert said["a"] == Outlook("imply", (" a!=0", " a=1"), (" a=1",))
+
+
+@hypothesis.settings(max_examples=60)
+@hypothesis.given(problems() | tangles() | tangles("unit"))
+def test_hints_say_what_the_search_does_whatever_the_kinds_of_constraints(csp):
+    for state, step in pairwise(search(csp).steps):
+        if isinstance(state, State):
+            said = outlook(csp, state)
+            if isinstance(step, Conflict | Imply):
+                kind = "conflict" if isinstance(step, Conflict) else "imply"
+                assert step.name not in said or said[step.name].kind == kind
+            elif isinstance(step, Decide):
+                assert not {found.kind for found in said.values()} & {"conflict", "imply"}

@@ -91,7 +91,9 @@ def test_a_model_that_always_gives_the_first_values_solves_what_they_satisfy(tas
         item = next(item for item in ITEMS[task.name] if item.id == found.item)
         csp = task.csp(item.problem)
         firsts = {variable: values[0] for variable, values in csp.domains.items()}
-        assert (found.outcome is Outcome.SOLVED) == all(holds(constraint, firsts) for constraint in csp.constraints)
+        assert (found.outcome is Outcome.SOLVED) == all(
+            holds(constraint, firsts, csp.domains) for constraint in csp.constraints
+        )
         assert not found.certified
 
 
@@ -126,7 +128,8 @@ def test_a_random_well_formed_trace_is_right_where_its_guess_is_and_never_for_it
         text, verdict, guess = random_walk(task, item.problem, generator("walk", item.id))
         (sample,) = evaluate(Says(lambda _, text=text: text), [(item, 0)], "cumulative", LIMITS)
         found = score(task, sample)
-        right = all(holds(constraint, guess) for constraint in task.csp(item.problem).constraints)
+        csp = task.csp(item.problem)
+        right = all(holds(constraint, guess, csp.domains) for constraint in csp.constraints)
         expected = right if verdict is Verdict.SAT else item.verdict is Verdict.UNSAT
         assert (found.outcome is Outcome.SOLVED) == expected
         assert found.certified == (expected and objection(task.csp(item.problem), text) is None)

@@ -1,12 +1,18 @@
 """UNSAT traces are refutations: two DRUP checkers written by others accept them, and refuse damaged ones."""
 
+import itertools
+
 import dratify
 import drup
 import pytest
+from hypothesis import given, settings
 
 from aletheia_bench import proof
 from aletheia_bench.search import search
-from aletheia_plugins import Verdict, load_plugins
+from aletheia_plugins import CSP, Linear, UsageError, Verdict, load_plugins
+
+from .kinds import problems, tangles
+from .naive import solutions
 
 TASKS = load_plugins([]).tasks
 LEVELS = [("sat", "tiny", 10), ("sat", "small", 10), ("sat", "medium", 4), ("coloring", "tiny", 10),
@@ -67,3 +73,51 @@ def test_only_an_unsat_trace_is_a_refutation():
     csp = sat.csp(sat.loads("p cnf 1 1\n1 0\n")[0])
     with pytest.raises(ValueError, match="this one says SAT"):
         proof.drup(search(csp), proof.cnf(csp)[1])
+
+
+# --- sums, tables and predicates ---
+
+
+def models(clauses, code, domains):
+    """All assignments that the clauses allow."""
+    for values in itertools.product(*domains.values()):
+        assignment = dict(zip(domains, values, strict=True))
+        true = {lit if assignment[v] == value else -lit for (v, value), lit in code.items()}
+        if all(true & set(clause) for clause in clauses):
+            yield assignment
+
+
+@given(problems())
+@settings(max_examples=100)
+def test_the_cnf_has_the_solutions_of_the_problem_whatever_its_kinds_of_constraints(csp):
+    assert list(models(*proof.cnf(csp), csp.domains)) == list(solutions(csp))
+
+
+@given(problems() | tangles() | tangles("unit"))
+@settings(max_examples=200)
+def test_every_refutation_is_accepted_whatever_its_kinds_of_constraints(csp):
+    found = refutation(csp)
+    if found and () not in found[0]:  # drup reads no CNF with an empty clause
+        assert accepted(*found) == (True, True)
+
+
+def test_pigeons_as_sums_are_refuted_by_a_proof():
+    """Each of four is in one of three holes, each hole has one at most; 0 and 1 say whether."""
+    cells = {f"p{pigeon}h{hole}": ("0", "1") for pigeon in range(4) for hole in range(3)}
+    rows = [Linear(f"p{p}", tuple((1, f"p{p}h{h}") for h in range(3)), "=", 1) for p in range(4)]
+    columns = [Linear(f"h{h}", tuple((1, f"p{p}h{h}") for p in range(4)), "<=", 1) for h in range(3)]
+    for propagation in ("unit", "forward"):
+        found = refutation(CSP(cells, (*rows, *columns), propagation))
+        assert len(found[2]) > 2
+        assert accepted(*found) == (True, True)
+
+
+def test_a_constraint_too_large_for_clauses_is_refused_by_name():
+    names = [f"x{number}" for number in range(12)]
+    wide = Linear("row 1", tuple((1, name) for name in names), "=", 60)
+    with pytest.raises(UsageError) as caught:
+        proof.cnf(CSP(dict.fromkeys(names, tuple("0123456789")), (wide,), "forward"))
+    assert str(caught.value) == (
+        "The constraint 'row 1' leaves more than 20,000 choices open, too many to write it as clauses for a proof: "
+        "leave --proof out, or choose a level of smaller problems."
+    )
