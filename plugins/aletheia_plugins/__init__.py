@@ -3,6 +3,8 @@
 from aletheia_plugins.contract import (
     Backend,
     Describing,
+    Disguising,
+    Drawing,
     Encoding,
     Exporter,
     Merging,
@@ -77,7 +79,9 @@ __all__ = [
     "CorpusError",
     "Decide",
     "Describing",
+    "Disguising",
     "Domains",
+    "Drawing",
     "Encoding",
     "Example",
     "Exporter",
