@@ -13,49 +13,54 @@ from threading import Thread
 from aletheia_bench.testing.findings import Finding, shortened
 from aletheia_bench.testing.specimen import Place, Specimen
 
-__all__ = ["Elsewhere", "compared", "elsewhere"]
+__all__ = ["Elsewhere", "Stuck", "compared", "elsewhere"]
 
 SCRIPT = Path(__file__).with_name("fresh.py")
 START = 60.0
 """Seconds that importing a task may take."""
+PATIENCE = 30.0
 SLOW = 4
-"""A problem may take so many times its budget, and half a minute, before the process is ended."""
+"""A problem may take so many times its budget, and `PATIENCE`, before the process is ended."""
 
 Elsewhere = dict[Place, list[str]]
 """What another process said of problems: prompt, file and canonical form, or an error alone."""
+Answers = Queue[str | list[str] | None]
+"""Line by line; None for a class that it can use, and at its end."""
+
+
+class Stuck(Exception):
+    """The other process hung or died over a problem, and so would this one; its argument is the finding."""
 
 
 def elsewhere(kind: type, places: Sequence[Place], seconds: float, said: Elsewhere) -> Iterator[Finding]:
-    """Fills `said`; finds only what keeps it from that."""
-    order = list(places)[::-1]
-    where = f"class {kind.__qualname__}"
-    with _answers(kind, order) as answers:
-        try:
-            problem = answers.get(timeout=START)
-            if problem is not None:
-                wrong = f"another process cannot import it from {kind.__module__} ({shortened(str(problem))})."
-                remedy = "Let it stand in a module, and not in a function or a script, or switch this off: fresh=False."
-                yield Finding(where, wrong, remedy)
-                return
-            for place in order:
-                where = str(place)
-                found = answers.get(timeout=SLOW * seconds + 30)
-                if not isinstance(found, list):
-                    remedy = "Nothing in a task may end the process."
-                    yield Finding(
-                        where, "another process that was asked for this problem ended without a word.", remedy
-                    )
-                    return
-                said[place] = found
-        except Empty:
-            wrong = f"`generate` did not end within {SLOW * seconds + 30:g} s in another process."
-            remedy = "Let it end: is there a problem whose canonical form `belongs` to each split?"
-            yield Finding(where, wrong, remedy)
+    """Fills `said`; finds only a class that cannot be imported. Raises Stuck."""
+    with _answers(kind, places[::-1]) as answers:
+        problem = answers.get(timeout=START)
+        if problem is not None:
+            wrong = f"another process cannot import it from {kind.__module__} ({shortened(str(problem))})."
+            remedy = "Let it stand in a module, and not in a function or a script, or switch this off: fresh=False."
+            yield Finding(f"class {kind.__qualname__}", wrong, remedy)
+            return
+        for place in places[::-1]:
+            said[place] = _answer(answers, place, PATIENCE + SLOW * seconds)
+
+
+def _answer(answers: Answers, place: Place, patience: float) -> list[str]:
+    try:
+        found = answers.get(timeout=patience)
+    except Empty:
+        wrong = f"`generate` did not end within {patience:g} s in another process."
+        remedy = "Let it end: is there a problem whose canonical form `belongs` to each split?"
+        raise Stuck(Finding(str(place), wrong, remedy)) from None
+    if not isinstance(found, list):
+        wrong = "another process that was asked for this problem ended without a word."
+        raise Stuck(Finding(str(place), wrong, "Nothing in a task may end the process."))
+    return found
 
 
 @contextmanager
-def _answers(kind: type, order: Sequence[Place]) -> Iterator["Queue[str | list[str] | None]"]:
-    """What the process says, line by line; None for a class that it can use, and at its end."""
+def _answers(kind: type, order: Sequence[Place]) -> Iterator[Answers]:
+    """What the process says, until it is no longer wanted."""
     asked = {
         "path": [str(Path(entry).absolute()) for entry in sys.path],
         "module": kind.__module__,
@@ -71,7 +76,7 @@ def _answers(kind: type, order: Sequence[Place]) -> Iterator["Queue[str | list[s
         text=True,
         env=environment,
     )
-    answers: Queue[str | list[str] | None] = Queue()
+    answers: Answers = Queue()
 
     assert process.stdin is not None
     assert process.stdout is not None
@@ -88,7 +93,7 @@ def _answers(kind: type, order: Sequence[Place]) -> Iterator["Queue[str | list[s
         process.stdout.close()
 
 
-def _listen(said: Iterable[str], answers: "Queue[str | list[str] | None]") -> None:
+def _listen(said: Iterable[str], answers: Answers) -> None:
     for line in said:
         answers.put(json.loads(line))
     answers.put(None)

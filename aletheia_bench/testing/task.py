@@ -6,7 +6,7 @@ from typing import Any
 from aletheia_bench.testing.declaration import described, usable
 from aletheia_bench.testing.findings import Finding, guarded, insist, merged
 from aletheia_bench.testing.generation import again, apart, made, places, splits
-from aletheia_bench.testing.processes import Elsewhere, compared, elsewhere
+from aletheia_bench.testing.processes import Elsewhere, Stuck, compared, elsewhere
 from aletheia_bench.testing.semantics import agreeing, monotone, unknown_names
 from aletheia_bench.testing.solving import scored, searched, timeless
 from aletheia_bench.testing.specimen import Specimen
@@ -56,9 +56,10 @@ def findings(
     wanted = places(made_task, seed, problems)
     said: Elsewhere = {}
     if fresh:
-        found += elsewhere(task, wanted, seconds, said)
-        if found and len(said) < len(wanted) and said:
-            return merged(found)
+        try:
+            found += elsewhere(task, wanted, seconds, said)
+        except Stuck as stuck:
+            return merged([*found, stuck.args[0]])
     specimens: list[Specimen] = []
     found += made(made_task, wanted, seconds, specimens)
     misshapen = [
