@@ -1,6 +1,6 @@
 """What the contract promises of a task, looked for in problems of all its levels."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from aletheia_bench.testing.declaration import described, usable
@@ -18,18 +18,10 @@ __all__ = ["check_task", "findings"]
 
 OF_ALL = (again, splits, apart, told_apart, disguising)
 OF_EACH = (rendered, named, filed)
-OF_FEW: tuple[tuple[Callable[[Specimen], Iterator[Finding]], int], ...] = (
-    (agreeing, 1),
-    (monotone, 1),
-    (searched, 1),
-    (disguised, 1),
-    (garbage, 1),
-    (scored, 1),
-    (unknown_names, 1),
-    (timeless, 1),
-    (drawn, 1),
-)
-"""Checks that take longer: how many problems of a split they are shown of each level but the first, which is easy."""
+OF_FEW = (agreeing, monotone, searched, disguised)
+"""They take longer: of levels other than the first, which is easy, they are shown one problem of each split."""
+OF_ONE = (garbage, scored, unknown_names, timeless, drawn)
+"""They look at little in a problem: they are shown one of each level and split."""
 
 
 def check_task(
@@ -77,8 +69,12 @@ def _looked_at(task: Task[Any], specimens: Sequence[Specimen], seed: int) -> Ite
     for each_of in OF_EACH:
         for each in specimens:
             yield from guarded(str(each.place), each_of(each))
-    for of_few, count in OF_FEW:
+    for of_few in OF_FEW:
         for each in specimens:
-            if each.place.index < count or each.place.level == task.levels[0]:
+            if not each.place.index or each.place.level == task.levels[0]:
                 yield from guarded(str(each.place), of_few(each))
+    for of_one in OF_ONE:
+        for each in specimens:
+            if not each.place.index:
+                yield from guarded(str(each.place), of_one(each))
     yield from guarded(f"level {task.levels[0]}", inequivalent(task, seed))
