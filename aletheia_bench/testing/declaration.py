@@ -28,8 +28,8 @@ def usable(kind: type) -> Iterator[Finding]:
         yield Finding(where, f"its levels are {levels!r}.", remedy)
     try:
         kind()
-    except TypeError as error:
-        yield Finding(where, f"it cannot be made: {error}.", "Let it be made without arguments.")
+    except Exception as error:  # noqa: BLE001 - whatever a plugin raises is a finding
+        yield Finding(where, f"it cannot be made ({error}).", "Let it be made without arguments.")
 
 
 def described(task: Task[Any]) -> Iterator[Finding]:

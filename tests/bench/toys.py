@@ -249,9 +249,7 @@ class Endless(Shelves):
 
 class Ends(Shelves):
     def drawn(self, rng, books, count):
-        if "TOYS_LIVE" not in os.environ:
-            os._exit(3)
-        return super().drawn(rng, books, count)
+        os._exit(3)
 
 
 class Raises(Shelves):
