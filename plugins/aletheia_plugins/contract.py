@@ -11,6 +11,9 @@ from aletheia_plugins.values import CSP, Assignment, Card, Completion, Domains, 
 __all__ = [
     "Backend",
     "Describing",
+    "Disguising",
+    "Drawing",
+    "Encoding",
     "Exporter",
     "Merging",
     "Model",
@@ -72,8 +75,8 @@ class Task(Protocol[P]):
         """The name of a constraint that `assignment` falsifies, or None: the primitive that the checker uses.
 
         It looks at the native problem and shares no code with `csp`. A constraint is falsified when it cannot hold,
-        whatever values the unassigned variables take. With `named`, only the constraint of that name counts;
-        KeyError if the problem has none of that name.
+        whatever values the unassigned variables take; where an assignment has what is given, this is to be exact.
+        With `named`, only the constraint of that name counts; KeyError if the problem has none of that name.
         """
         ...
 
@@ -83,6 +86,24 @@ class Task(Protocol[P]):
 
     def canonical(self, problem: P) -> str:
         """A text that is the same for all disguises of a problem: renamed, permuted, reordered."""
+        ...
+
+
+@runtime_checkable
+class Disguising(Protocol[P]):
+    """A task that knows the symmetries of its problems."""
+
+    def disguise(self, problem: P, rng: random.Random) -> P:
+        """The same problem in other words: renamed, permuted, reordered. It has the same canonical form."""
+        ...
+
+
+@runtime_checkable
+class Drawing(Protocol):
+    """A task whose problems can be seen."""
+
+    def draw(self, problem: Any, assignment: Assignment) -> str:
+        """An SVG document of the problem with a partial assignment in it; without scripts and links."""
         ...
 
 

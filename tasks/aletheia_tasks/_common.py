@@ -11,7 +11,7 @@ from typing import Any
 
 from aletheia_plugins import ProblemFileError, UnknownNameError, Verdict
 
-__all__ = ["PRIME", "Levels", "digest", "satisfy", "whole_number"]
+__all__ = ["PRIME", "Levels", "digest", "satisfy", "svg", "whole_number"]
 
 LONGEST = 7
 """Digits of the largest number that a file may write: more than fit into memory as variables are a mistake."""
@@ -78,3 +78,10 @@ def satisfy(clauses: Sequence[Sequence[int]], seconds: float) -> tuple[Verdict, 
         if found is None:
             return Verdict.UNKNOWN, []
         return (Verdict.SAT, list(solver.get_model() or ())) if found else (Verdict.UNSAT, [])
+
+
+def svg(width: float, height: float, shapes: Sequence[str]) -> str:
+    """A document of these shapes, with texts in the middle of where they are put."""
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}"'
+    font = 'font-family="sans-serif" font-size="12" text-anchor="middle" dominant-baseline="central"'
+    return "\n".join([f'{head} height="{height:g}" {font}>', *shapes, "</svg>"]) + "\n"

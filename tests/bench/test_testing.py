@@ -3,7 +3,8 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from aletheia_bench.testing import BATCH, Playback
+from aletheia_bench.testing import Playback
+from aletheia_bench.testing.playback import BATCH
 from aletheia_plugins import Example, Model, Request
 
 TEXTS = st.text("ab \n", max_size=12)

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import pytest
 import torch
 
+from aletheia_bench.testing import check_model
 from aletheia_models.gguf import GGUF
 from aletheia_models.hf import HF
 from aletheia_models.hf.generation import HFModel
@@ -60,6 +61,10 @@ def ask(model: Model, *requests: Request):
 
 def requests(*, max_tokens=12, temperature=0.0, stop=(), prompts=PROMPTS):
     return [Request(str(n), prompt, stop, max_tokens + n, temperature, seed=n) for n, prompt in enumerate(prompts)]
+
+
+def test_it_keeps_the_contract(model):
+    check_model(model, prompts=PROMPTS)
 
 
 def texts(completions) -> dict[str, tuple[str, tuple[int, ...], str]]:

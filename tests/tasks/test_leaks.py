@@ -13,8 +13,6 @@ from aletheia_bench.text import render, segments
 from aletheia_plugins import generator
 from aletheia_tasks import aletheia_tasks
 
-from .disguises import DISGUISED
-
 TASKS = {task.name: task() for task in aletheia_tasks()}
 PLANTED = {"sat": 200, "coloring": 150, "sudoku": 150}
 """500 in all, 100 of other people's problems among them."""
@@ -42,7 +40,7 @@ def test_every_disguised_duplicate_is_found(name, tmp_path):
     n = PLANTED[name]
     known = [task.generate("small", split="test", seed=3, index=index) for index in range(n - 50)]
     others = [task.generate("small", split="train", seed=3, index=index) for index in range(50)]
-    planted = [disguised_record(task, honest[0], DISGUISED[name](problem, rng)) for problem in known + others]
+    planted = [disguised_record(task, honest[0], task.disguise(problem, rng)) for problem in known + others]
     assert all(record["problem"] != task.dumps(p) for record, p in zip(planted, known + others, strict=True))
     lines = [*map(json.dumps, honest), *map(json.dumps, planted)]
     (tmp_path / "corpus.jsonl").write_text("".join(f"{line}\n" for line in lines))

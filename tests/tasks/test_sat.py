@@ -9,8 +9,6 @@ from hypothesis import given, strategies as st
 from aletheia_plugins import ProblemFileError, Verdict
 from aletheia_tasks.sat import Problem, Sat
 
-from .disguises import disguised_formula
-
 task = Sat()
 
 
@@ -218,7 +216,7 @@ def test_the_clause_that_differs_stands_anywhere():
 
 @given(formulas(), st.randoms(use_true_random=False))
 def test_a_disguise_changes_nothing_canonical(problem, rng):
-    assert task.canonical(disguised_formula(problem, rng)) == task.canonical(problem)
+    assert task.canonical(task.disguise(problem, rng)) == task.canonical(problem)
 
 
 @pytest.mark.parametrize("level", ["small", "hard"])
@@ -227,7 +225,7 @@ def test_a_disguised_problem_of_a_level_is_recognised_and_others_are_told_apart(
     problems = [task.generate(level, split="train", seed=6, index=i) for i in range(12)]
     forms = [task.canonical(problem) for problem in problems]
     assert len(set(forms)) == 12
-    assert [task.canonical(disguised_formula(problem, rng)) for problem in problems] == forms
+    assert [task.canonical(task.disguise(problem, rng)) for problem in problems] == forms
 
 
 def test_a_flipped_literal_is_no_disguise():

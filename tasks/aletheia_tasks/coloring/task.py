@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from random import Random
 from typing import ClassVar
 
 from aletheia_plugins import CSP, Assignment, Domains, NotEqual, Solution, Split
-from aletheia_tasks.coloring import canonical, files, generate, solve
+from aletheia_tasks.coloring import canonical, disguise, draw, files, generate, solve
 from aletheia_tasks.coloring.problem import Edge, Problem
 
 __all__ = ["Coloring"]
@@ -62,6 +63,12 @@ class Coloring:
 
     def canonical(self, problem: Problem) -> str:
         return canonical.canonical(problem)
+
+    def disguise(self, problem: Problem, rng: Random) -> Problem:
+        return disguise.disguise(problem, rng)
+
+    def draw(self, problem: Problem, assignment: Assignment) -> str:
+        return draw.draw(problem, assignment)
 
 
 @lru_cache(maxsize=256)

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from random import Random
 from typing import ClassVar
 
 from aletheia_plugins import CSP, Assignment, Clause, Domains, Solution, Split
-from aletheia_tasks.sat import canonical, files, generate, solve
+from aletheia_tasks.sat import canonical, disguise, draw, files, generate, solve
 from aletheia_tasks.sat.problem import Problem, clause_names
 
 __all__ = ["Sat"]
@@ -60,6 +61,12 @@ class Sat:
 
     def canonical(self, problem: Problem) -> str:
         return canonical.canonical(problem)
+
+    def disguise(self, problem: Problem, rng: Random) -> Problem:
+        return disguise.disguise(problem, rng)
+
+    def draw(self, problem: Problem, assignment: Assignment) -> str:
+        return draw.draw(problem, assignment)
 
 
 @lru_cache(maxsize=256)

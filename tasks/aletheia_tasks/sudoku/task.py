@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from random import Random
 from typing import ClassVar
 
 from aletheia_plugins import CSP, AllDifferent, Assignment, Domains, Solution, Split
-from aletheia_tasks.sudoku import canonical, files, generate, solve
+from aletheia_tasks.sudoku import canonical, disguise, draw, files, generate, solve
 from aletheia_tasks.sudoku.problem import BOXES, Problem
 
 __all__ = ["Sudoku"]
@@ -60,6 +61,12 @@ class Sudoku:
 
     def canonical(self, problem: Problem) -> str:
         return canonical.canonical(problem)
+
+    def disguise(self, problem: Problem, rng: Random) -> Problem:
+        return disguise.disguise(problem, rng)
+
+    def draw(self, problem: Problem, assignment: Assignment) -> str:
+        return draw.draw(problem, assignment)
 
 
 @lru_cache(maxsize=8)
