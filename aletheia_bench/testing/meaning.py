@@ -1,13 +1,14 @@
 """What the constraints of a CSP mean, by trying: whether values are left that let them hold, and how many solutions.
 
-Knows bounds, and neither the task's `falsified` nor the search.
+Knows bounds and propagators, and neither the task's `falsified` nor the search.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from aletheia_plugins import CSP, Assignment, AtMost, Domains
+from aletheia_bench.network import bounded, propagated
+from aletheia_plugins import CSP, Assignment, AtMost, Domains, Propagator
 
 __all__ = ["Meaning", "Outline", "TooMany", "alike", "meanings", "outline"]
 
@@ -18,7 +19,7 @@ WHOLE = 4_000
 
 Pair = tuple[str, str]
 Outline = tuple[int, int, int | None]
-"""Variables, different bounds, and solutions, None if there is too much to try."""
+"""Variables, different bounds and other constraints, and solutions, None if there is too much to try."""
 
 
 class TooMany(Exception):
@@ -74,14 +75,28 @@ class Meaning:
     name: str
     bounds: tuple[AtMost, ...]
     scope: tuple[str, ...]
+    propagate: Propagator | None = None
+    """What it says instead of bounds."""
 
     def exceeded(self, assignment: Assignment) -> bool:
+        if self.propagate:
+            return self.propagate(self._held(assignment)) is None
         return any(sum(assignment.get(v) == x for v, x in bound.pairs) > bound.limit for bound in self.bounds)
+
+    def _held(self, assignment: Assignment) -> dict[str, str]:
+        return {variable: assignment[variable] for variable in self.scope if variable in assignment}
 
     def completion(self, assignment: Assignment, domains: Domains) -> dict[str, str] | None:
         """Values with which it holds, of all its variables, or None. Raises TooMany."""
+        held = self._held(assignment)
+        if self.propagate:
+            for variable in self.scope:
+                left = self.propagate(held)
+                if left is None:
+                    return None
+                held.setdefault(variable, next(iter(left[variable]), ""))
+            return held if self.propagate(held) is not None else None
         tally = Tally(self.bounds, MOST)
-        held = {variable: assignment[variable] for variable in self.scope if variable in assignment}
         for pair in held.items():
             tally.add(pair)
         found = next(tally.completions([v for v in self.scope if v not in held], domains), None)
@@ -90,22 +105,27 @@ class Meaning:
 
 def meanings(csp: CSP) -> list[Meaning]:
     found = []
-    for constraint in csp.constraints:
+    for constraint in bounded(csp):
         bounds = tuple(constraint.bounds(csp.domains))
         scope = tuple(dict.fromkeys(variable for bound in bounds for variable, _ in bound.pairs))
         found.append(Meaning(constraint.name, bounds, scope))
+    for other in propagated(csp):
+        found.append(Meaning(other.name, (), other.variables, other.propagator(csp.domains)))  # noqa: PERF401
     return found
 
 
 def outline(csp: CSP) -> Outline:
     """What disguises have in common."""
-    bounds = [bound for constraint in csp.constraints for bound in constraint.bounds(csp.domains)]
+    bounds = [bound for constraint in bounded(csp) for bound in constraint.bounds(csp.domains)]
     different = {(bound.limit, frozenset(bound.pairs)) for bound in bounds if bound.limit < len(bound.pairs)}
+    others = [meaning for meaning in meanings(csp) if meaning.propagate]
+    count = len(different) + len(others)
     try:
-        solutions = sum(1 for _ in Tally(bounds, WHOLE).completions(list(csp.domains), csp.domains))
+        every = Tally(bounds, WHOLE).completions(list(csp.domains), csp.domains)
+        solutions = sum(not any(other.exceeded(dict(found)) for other in others) for found in every)
     except TooMany:
-        return len(csp.domains), len(different), None
-    return len(csp.domains), len(different), solutions
+        return len(csp.domains), count, None
+    return len(csp.domains), count, solutions
 
 
 def alike(one: Outline, other: Outline) -> bool:

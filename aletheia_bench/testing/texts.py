@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from aletheia_bench.network import bounded
 from aletheia_bench.testing.findings import Finding, shortened
 from aletheia_bench.testing.specimen import Specimen, literals
 from aletheia_plugins import CSP, Drawing, ProblemFileError, Solution
@@ -99,7 +100,7 @@ def _constraints(each: Specimen, csp: CSP) -> Iterator[Finding]:
     if twice := next((name for name in names if names.count(name) > 1), None):
         yield each.finding(f"two constraints are called {twice!r}.", "Give each constraint a name of its own.")
     pairs = {(variable, value) for variable, values in csp.domains.items() for value in values}
-    for constraint in csp.constraints:
+    for constraint in bounded(csp):
         for bound in constraint.bounds(csp.domains):
             if not pairs.issuperset(bound.pairs) or len(set(bound.pairs)) < len(bound.pairs):
                 wrong = f"a bound of {constraint.name!r} has a pair twice, or one that is in no domain."

@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from aletheia_bench.checker import review
 from aletheia_bench.search import search
+from aletheia_bench.testing import check_task
 from aletheia_bench.text import render
 from aletheia_plugins import ProblemFileError, UnknownNameError, Verdict, belongs
 
@@ -153,3 +154,7 @@ def test_a_level_that_does_not_exist_names_those_that_do():
 
 def test_no_time_at_all_is_unknown():
     assert TASK.solve(Board((1, 0, 0, 0)), seconds=0).verdict is Verdict.UNKNOWN
+
+
+def test_it_conforms():
+    check_task(NQueens)
