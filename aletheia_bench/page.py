@@ -17,7 +17,7 @@ from aletheia_bench.statistics import Estimate
 from aletheia_bench.study import Study
 from aletheia_bench.study_report import Section
 from aletheia_bench.tables import ROWS, cell, forced_table, percent
-from aletheia_plugins import Task
+from aletheia_plugins import Answer, Drawing, Task
 
 __all__ = ["of_run", "of_study"]
 
@@ -49,6 +49,8 @@ class Shown:
     prompt: str
     lines: Sequence[Judgement]
     left_out: int
+    drawing: str
+    """The problem, with the values that were answered, as SVG; empty if the task draws none."""
 
 
 def environment() -> Environment:
@@ -122,5 +124,15 @@ def _items(samples: Iterable[Sample], task: Task[Any], order: Sequence[Score]) -
 
 def _shown(found: Score, text: str, task: Task[Any]) -> Shown:
     problem = task.loads(found.problem)[0]
-    judged = [j._replace(line=j.line[:LONG]) for j in review(task, problem, text).judgements]
-    return Shown(found, task.render(problem), judged[:LINES], max(0, len(judged) - LINES))
+    seen = review(task, problem, text)
+    judged = [j._replace(line=j.line[:LONG]) for j in seen.judgements[:LINES]]
+    left_out = max(0, len(seen.judgements) - LINES)
+    return Shown(found, task.render(problem), judged, left_out, _drawing(task, problem, seen.answer))
+
+
+def _drawing(task: Task[Any], problem: Any, answer: Answer | None) -> str:
+    if not isinstance(task, Drawing):
+        return ""
+    domains = task.domains(problem)
+    said = answer.assignment if answer else ()
+    return task.draw(problem, {lit.variable: lit.value for lit in said if lit.value in domains.get(lit.variable, ())})

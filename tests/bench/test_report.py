@@ -154,3 +154,9 @@ def test_half_a_character_does_not_keep_a_report_from_being_written(tmp_path):
 def test_an_item_with_an_error_is_left_out_of_pass_at_k():
     tries = [a_score("0"), replace(a_score("0", Outcome.ERROR), epoch=1), a_score("1"), replace(a_score("1"), epoch=1)]
     assert results(*tries).passes[2].n == 1
+
+
+def test_a_page_shows_the_problem_as_the_task_draws_it(tmp_path):
+    saved(FOUR, tmp_path)
+    text = (tmp_path / "report.html").read_text()
+    assert text.count("<svg") > text.count('<svg class="bar"')
