@@ -58,6 +58,16 @@ class Commands(click.Group):
             place = f"{error.filename}: " if error.filename else ""
             click.echo(f"Error: {place}{error.strerror or error}.", err=True)
             ctx.exit(1)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            from aletheia_plugins.loading import culprit
+
+            found = culprit(error)
+            if found is None:
+                raise
+            click.echo(f"Error: {found}. 'aletheia_bench.testing.check_task' tells its author more.", err=True)
+            ctx.exit(found.exit_code)
         except KeyboardInterrupt:
             click.echo("Interrupted; what is finished is kept, the same command goes on from here.", err=True)
             ctx.exit(130)

@@ -7,6 +7,8 @@ one of the same name without a word.
 
 import os
 import re
+import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +22,7 @@ from aletheia_plugins import hookspecs
 from aletheia_plugins.contract import Backend, Task
 from aletheia_plugins.errors import PluginError, UnknownNameError
 
-__all__ = ["PluginReport", "Plugins", "load_plugins"]
+__all__ = ["PluginReport", "Plugins", "culprit", "load_plugins"]
 
 GROUP = "aletheia_bench"
 BUILT_IN = "aletheia-bench"
@@ -95,6 +97,21 @@ def load_plugins(only: Sequence[str] | None = None, autoload: bool = True) -> Pl
         reports.append(source.report("active", names=list(items)))
     tasks, backends, cards = ({n: i.value for (k, n), i in taken.items() if k == kind} for kind in KINDS.values())
     return Plugins(tasks, backends, cards, tuple(reports))
+
+
+def culprit(error: BaseException) -> PluginError | None:
+    """The plugin of a stranger whose code was at work when this was raised, in this process or in one of its own."""
+    told = "".join(traceback.format_exception(error))
+    for source in map(_Source, entry_points(group=GROUP)):
+        module = sys.modules.get(source.entry.module.partition(".")[0])
+        file = getattr(module, "__file__", None)
+        if file and not source.built_in:
+            place = re.escape(str(Path(file).parent / "") if file.endswith("__init__.py") else file)
+            if lines := re.findall(rf'File "({place}[^"]*)", line (\d+), in (\w+)', told):
+                where, line, function = lines[-1]
+                cause = " ".join(str(error).split())
+                return source.error(f"{function} ({where}:{line}) failed: {type(error).__name__}: {cause}")
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,13 @@
 """Plugins are found by entry point, and each one stands or falls on its own."""
 
-import pytest
+import os
 
+import pytest
+from click.testing import CliRunner
+
+from aletheia_bench.cli import main
 from aletheia_plugins import PluginError, PluginReport, Plugins, UnknownNameError, load_plugins
+from aletheia_plugins.loading import culprit
 
 HEAD = "from pathlib import Path\nfrom aletheia_plugins import Backend, Task, hookimpl\n"
 
@@ -344,3 +349,41 @@ def test_two_distributions_may_call_their_plugins_the_same(install):
         ("aa", ("aa",)),
         ("bb", ("bb",)),
     ]
+
+
+RAISES = """
+from aletheia_tasks import Sat
+from aletheia_plugins import hookimpl
+
+class Bad(Sat):
+    name = "bad"
+
+    def generate(self, level, *, split, seed, index):
+        return 1 / 0
+
+@hookimpl
+def aletheia_tasks():
+    return [Bad]
+"""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_task_that_raises_is_named_with_its_distribution_and_line(install, tmp_path, workers, monkeypatch):
+    folder = install("bad-plugin", "0.7", RAISES)
+    monkeypatch.setenv("PYTHONPATH", f"{folder}:{os.environ.get('PYTHONPATH', '')}")
+    command = ["traces", "--task", "bad", "-n", "4", "--workers", workers, "-o", str(tmp_path / "t.jsonl")]
+    told = CliRunner().invoke(main, command)
+    assert told.exit_code == 1
+    assert told.stderr.splitlines()[-1].startswith(
+        f"Error: plugin 'bad-plugin' of bad-plugin 0.7: generate ({folder / 'bad_plugin.py'}:9) failed: "
+        "ZeroDivisionError: division by zero."
+    )
+    assert "Traceback" not in told.stderr
+
+
+def test_a_mistake_of_the_harness_is_nobody_elses(install):
+    install("zz-sound", "2.0", task("sound"))
+    load_plugins()
+    with pytest.raises(KeyError) as caught:
+        raise KeyError("ours")
+    assert culprit(caught.value) is None
