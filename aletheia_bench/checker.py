@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from aletheia_bench.text import split_lines, step_in
+from aletheia_bench.text import bare_lines, step_in
 from aletheia_plugins import (
     Answer,
     Assignment,
@@ -83,7 +83,7 @@ class Review:
 def review(task: Task[Any], problem: Any, text: str) -> Review:
     """Judge every line of `text`. A text that ends without an answer ends in a judgement that says so."""
     checker = Checker(task, problem)
-    judgements = [checker.read(line.removesuffix("\n").removesuffix("\r")) for line in split_lines(text)]
+    judgements = [checker.read(line) for line in bare_lines(text)]
     if not judgements or not isinstance(judgements[-1].step, Answer):
         judgements.append(Judgement("", None, Fault.INCOMPLETE))
     return Review(tuple(judgements))

@@ -22,8 +22,8 @@ from aletheia_bench.evaluate import Sample
 from aletheia_bench.items import Item
 from aletheia_bench.scoring import Outcome, score
 from aletheia_bench.search import search
-from aletheia_bench.statistics import Estimate, mean, rate, share
-from aletheia_bench.text import render_step, split_lines
+from aletheia_bench.statistics import Estimate, mean, tried
+from aletheia_bench.text import bare_lines, render_step
 from aletheia_plugins import CSP, Conflict, Decide, Imply, Literal, State, Task, Verdict, generator, literal
 
 __all__ = ["KINDS", "MEASURES", "Forced", "Injection", "inject", "injections", "judge", "measure"]
@@ -116,10 +116,10 @@ def judge(task: Task[Any], sample: Sample) -> Forced:
     problem = task.loads(sample["problem"])[0]
     checker = Checker(task, problem)
     steps, localised, corrected = None, False, False
-    for number, line in enumerate(split_lines(sample["completion"])):
+    for number, line in enumerate(bare_lines(sample["completion"])):
         there = number > place and checker.values.get(wrong.variable) == wrong.value
         dead = there and steps is None and not corrected and (checker.falsified or checker.stuck)
-        judged = checker.read(line.removesuffix("\n"))
+        judged = checker.read(line)
         if dead and isinstance(judged.step, Conflict):
             steps, localised = number - place, judged.fault is None
         if there and isinstance(judged.step, State) and not judged.fault:
@@ -170,10 +170,7 @@ def _by_item(found: Sequence[Forced]) -> list[list[Forced]]:
 
 
 def _rate(found: Sequence[Forced], hit: Callable[[Forced], bool]) -> Estimate:
-    tries = [(sum(map(hit, group)), len(group)) for group in _by_item(found)]
-    if all(n == 1 for _, n in tries):
-        return rate(sum(hits for hits, _ in tries), len(tries))
-    return share(tries)
+    return tried([(sum(map(hit, group)), len(group)) for group in _by_item(found)])
 
 
 def injections(

@@ -7,17 +7,14 @@ import numpy as np
 
 from aletheia_bench.checker import Fault
 from aletheia_bench.scoring import Outcome, Score
-from aletheia_bench.statistics import Estimate, mean, pass_at_k, rate, share
+from aletheia_bench.statistics import Estimate, mean, pass_at_k, share, tried
 
 __all__ = ["MEASURES", "by_conflicts", "by_size", "line_errors", "measure", "passes"]
 
 
 def _rate(scores: Sequence[Score], hit: Callable[[Score], bool]) -> Estimate:
     """The share of completions that are hits; an item that was tried several times is drawn as a whole."""
-    tries = _sums(scores, lambda s: (int(hit(s)), 1))
-    if all(n == 1 for _, n in tries):
-        return rate(sum(hits for hits, _ in tries), len(tries))
-    return share(tries)
+    return tried(_sums(scores, lambda s: (int(hit(s)), 1)))
 
 
 def _sums(scores: Sequence[Score], pair: Callable[[Score], tuple[int, int]]) -> list[tuple[int, int]]:

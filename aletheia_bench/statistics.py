@@ -26,6 +26,7 @@ __all__ = [
     "rate",
     "share",
     "sign_flip",
+    "tried",
 ]
 
 TAIL = 0.025
@@ -110,6 +111,13 @@ def share(parts: Sequence[tuple[int, int]]) -> Estimate:
     square = t**2 / effective
     centre, half = p + square / 2, t * math.sqrt(p * (1 - p) / effective + square / effective / 4)
     return Estimate(hits / n, (centre - half) / (1 + square), (centre + half) / (1 + square), n)
+
+
+def tried(parts: Sequence[tuple[int, int]]) -> Estimate:
+    """A share of tries, from each item's (hits, tries): a rate if each was tried once, else items are drawn whole."""
+    if all(n == 1 for _, n in parts):
+        return rate(sum(hits for hits, _ in parts), len(parts))
+    return share(parts)
 
 
 def mean(values: Sequence[float]) -> Estimate:

@@ -12,7 +12,7 @@ from aletheia_bench.results import Results
 from aletheia_bench.scoring import Outcome, Score
 from aletheia_bench.signatures import diagnose
 from aletheia_bench.study import Study, flops, pool, training_cost
-from aletheia_bench.tables import cell, forced_table, percent
+from aletheia_bench.tables import cell, forced_rows, percent
 
 __all__ = ["Conducted", "Section", "data", "markdown", "sections"]
 
@@ -25,6 +25,8 @@ HEADLINE: Mapping[str, str] = {
     "backtrack_validity": "backtracks valid",
 }
 ALL = "all tasks"
+Pooled = Mapping[tuple[str, str], Results]
+"""By arm and task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +59,16 @@ def sections(study: Study, done: Sequence[Conducted]) -> list[Section]:
     found: list[Section] = []
     for model in dict.fromkeys(c.model for c in done):
         mine = [c for c in done if c.model == model]
+        pooled = _pooled(study, mine)
         found += [
-            _headline(study, mine, model), _arms(study, mine), _seeds(study, mine), *_tried(study, mine),
-            *_forced(study, mine), _signatures(study, mine), _costs(study, mine),
+            _headline(study, mine, pooled), _arms(study, pooled), _seeds(study, mine), *_tried(study, mine),
+            *_forced(pooled), _signatures(pooled), _costs(study, mine),
         ]  # fmt: skip
     return found
 
 
-def _pooled(study: Study, done: Iterable[Conducted]) -> dict[tuple[str, str], Results]:
-    """By arm and task: all seeds together, and under ALL all tasks and seeds."""
+def _pooled(study: Study, done: Iterable[Conducted]) -> Pooled:
+    """All seeds together, and under ALL all tasks and seeds."""
     found: dict[tuple[str, str], Results] = {}
     for arm in study.arms:
         runs = [run for c in done if c.arm == arm for run in c.runs]
@@ -75,8 +78,7 @@ def _pooled(study: Study, done: Iterable[Conducted]) -> dict[tuple[str, str], Re
     return found
 
 
-def _headline(study: Study, done: Sequence[Conducted], model: str) -> Section:
-    pooled = _pooled(study, done)
+def _headline(study: Study, done: Sequence[Conducted], pooled: Pooled) -> Section:
     names = list(dict.fromkeys(name for _, name in pooled))
     rows = [
         [name, arm, *(percent(pooled[arm, name].estimates[m]) for m in HEADLINE), _spread(done, arm, name)]
@@ -84,7 +86,7 @@ def _headline(study: Study, done: Sequence[Conducted], model: str) -> Section:
         for arm in study.arms
     ]
     return Section(
-        f"{model}: what each arm solves",
+        f"{done[0].model}: what each arm solves",
         f"{study.limit} test items of each task and level, greedy, {_count(study.seeds, 'seed')}; intervals of 95 % "
         "over items, of which the seeds are further tries. The last column has the seeds one by one.",
         ["task", "arm", *HEADLINE.values(), "solved, by seed"],
@@ -103,9 +105,8 @@ def _spread(done: Iterable[Conducted], arm: str, name: str) -> str:
     return " ".join(values)
 
 
-def _arms(study: Study, done: Sequence[Conducted]) -> Section:
+def _arms(study: Study, pooled: Pooled) -> Section:
     """The first arm against each other one, all seeds together."""
-    pooled = _pooled(study, done)
     first, *others = study.arms
     names = list(dict.fromkeys(name for _, name in pooled))
     found = comparing.pairs((pooled[first, name], pooled[other, name]) for other in others for name in names)
@@ -188,11 +189,10 @@ def _best(scores: Iterable[Score]) -> Iterator[Score]:
     yield from (replace(each, epoch=0) for each in found.values())
 
 
-def _forced(study: Study, done: Sequence[Conducted]) -> Iterator[Section]:
-    pooled = [r for (_, name), r in _pooled(study, done).items() if name != ALL and r.forced]
-    if pooled:
-        text = forced_table(pooled, style="tsv").splitlines()
-        headers, *rows = [[part.strip() for part in line.split("\t")] for line in text]
+def _forced(pooled: Pooled) -> Iterator[Section]:
+    found = [r for (_, name), r in pooled.items() if name != ALL and r.forced]
+    if found:
+        headers, rows = forced_rows(found)
         yield Section(
             "After an error was put into a completion",
             "A wrong decision, or an implication with a wrong value, where the student was right; all seeds.",
@@ -201,8 +201,7 @@ def _forced(study: Study, done: Sequence[Conducted]) -> Iterator[Section]:
         )
 
 
-def _signatures(study: Study, done: Sequence[Conducted]) -> Section:
-    pooled = _pooled(study, done)
+def _signatures(pooled: Pooled) -> Section:
     rows = [
         [name, arm, s.name, s.verdict, percent(s.estimate), s.estimate.n, ", ".join(s.items[:3])]
         for (arm, name), r in pooled.items()

@@ -9,7 +9,7 @@ from aletheia_bench.forced import MEASURES as FORCED
 from aletheia_bench.results import Results
 from aletheia_bench.statistics import Estimate
 
-__all__ = ["ROWS", "cell", "forced_table", "percent", "table"]
+__all__ = ["ROWS", "cell", "forced_rows", "forced_table", "number", "percent", "table"]
 
 ROWS: Mapping[str, tuple[str, str]] = {
     "solve_accuracy": ("solved", "%"),
@@ -46,32 +46,38 @@ def table(results: Sequence[Results], *, style: str = "simple") -> str:
     return tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True, preserve_whitespace=True)
 
 
-def forced_table(results: Sequence[Results], *, style: str = "simple") -> str:
-    """What each student made of errors that were put into its completions; a row for each kind of error."""
+def forced_rows(results: Sequence[Results]) -> tuple[list[str], list[list[Any]]]:
+    """Headers and rows: what each student made of errors that were put into its completions, by kind of error."""
     rows = [
-        [r.name, r.model, kind, found["detection"].n, *(percent(found[m]) for m in RATES), _number(found["steps"])]
+        [
+            r.name,
+            r.model,
+            kind,
+            found["detection"].n,
+            *(percent(found[m]) for m in RATES),
+            number(found["steps"], ".1f"),
+        ]
         for r in results
         for kind, found in r.errors_put_in.items()
     ]
-    headers = ["task", "model", "error", "n", *(FORCED[m] for m in (*RATES, "steps"))]
+    return ["task", "model", "error", "n", *(FORCED[m] for m in (*RATES, "steps"))], rows
+
+
+def forced_table(results: Sequence[Results], *, style: str = "simple") -> str:
+    headers, rows = forced_rows(results)
     return tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True)
-
-
-def _number(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return "n/a"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.1f}"
-    return f"{estimate.value:.1f} [{estimate.low:.1f}, {estimate.high:.1f}]"
 
 
 def cell(name: str, estimate: Estimate) -> str:
     """A measure as a table has it."""
+    form = ROWS[name][1]
+    return percent(estimate) if form == "%" else number(estimate, form)
+
+
+def number(estimate: Estimate, form: str) -> str:
+    """In a format such as .1f, with its interval if it has one."""
     if estimate.value is None:
         return "n/a"
-    form = ROWS[name][1]
-    if form == "%":
-        return percent(estimate)
     if estimate.low is None or estimate.high is None:
         return f"{estimate.value:{form}}"
     return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"

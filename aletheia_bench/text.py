@@ -32,6 +32,7 @@ __all__ = [
     "ANSWER",
     "KEYWORDS",
     "STATE",
+    "bare_lines",
     "parse",
     "parse_line",
     "render",
@@ -70,13 +71,17 @@ def _because(name: str, cites: Iterable[Literal]) -> str:
 
 def parse(text: str) -> Trace:
     """The trace that `text` writes. Raises TraceError at the first line that is none."""
-    lines = (line.removesuffix("\n").removesuffix("\r") for line in split_lines(text))
-    return Trace(tuple(parse_line(line, number) for number, line in enumerate(lines, 1)))
+    return Trace(tuple(parse_line(line, number) for number, line in enumerate(bare_lines(text), 1)))
 
 
 def split_lines(text: str) -> list[str]:
     """The lines of a text, with their ends: a newline, and nothing else that Unicode takes for the end of one."""
     return re.findall(r"[^\n]*\n|[^\n]+", text)
+
+
+def bare_lines(text: str) -> list[str]:
+    """The same without their ends; a carriage return before the newline is a part of it."""
+    return [line.removesuffix("\n").removesuffix("\r") for line in split_lines(text)]
 
 
 def parse_line(line: str, number: int = 1) -> Step:

@@ -96,19 +96,21 @@ def _draw(results: Sequence[Results], path: Path) -> None:
 def score(plugins: Plugins, runs: Sequence[Path]) -> None:
     results = []
     for path in runs:
-        directory = Run(path)
-        task = plugins.task(directory.config()["run"]["task"])
-        found = Results.of(directory, task)
+        task, found = _measured(plugins, path)
         report.write(found, path, task)
         results.append(found)
     _print(results)
 
 
+def _measured(plugins: Plugins, path: Path) -> tuple[Task[Any], Results]:
+    """The task of a finished run, and its results."""
+    directory = Run(path)
+    task = plugins.task(directory.config()["run"]["task"])
+    return task, Results.of(directory, task)
+
+
 def compare(plugins: Plugins, runs: Sequence[Path]) -> None:
-    results = []
-    for path in runs:
-        directory = Run(path)
-        results.append(Results.of(directory, plugins.task(directory.config()["run"]["task"])))
+    results = [_measured(plugins, path)[1] for path in runs]
     compared = comparing.compare(results)
     click.echo(tables.table(sorted(results, key=lambda r: r.name)))
     click.echo("\n" + comparing.table(compared))
