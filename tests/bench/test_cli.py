@@ -18,7 +18,9 @@ from aletheia_bench.cli import main
 from aletheia_bench.corpus import read
 
 CODE = "from aletheia_bench.cli import main; main(prog_name='aletheia-bench')"
-COMMANDS = ("compare", "doctor", "export", "list", "probes", "run", "score", "traces", "train", "verify")
+COMMANDS = (
+    "compare", "doctor", "export", "list", "plan", "probes", "run", "score", "study", "traces", "train", "verify",
+)  # fmt: skip
 HF_NOWHERE = ("--model", "hf:/nowhere")
 """A model that is looked for after everything else was understood."""
 
