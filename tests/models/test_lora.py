@@ -281,11 +281,11 @@ def test_a_step_that_does_not_fit_into_memory_says_what_to_change(card, toy, tmp
 
     limits = resource.getrlimit(resource.RLIMIT_AS)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    many = with_options(card, training={"tokens_per_batch": 400_000})
+    many = with_options(card, training={"tokens_per_batch": 1_200_000})
     try:
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (300 << 20), limits[1]))
         with pytest.raises(ModelFileError, match=r"A step does not fit into memory: lower tokens_per_batch, or set "):
-            fit(many, toy * 3_000, tmp_path / "adapter")
+            fit(many, toy * 9_000, tmp_path / "adapter")
     finally:
         resource.setrlimit(resource.RLIMIT_AS, limits)
 
