@@ -21,7 +21,7 @@ from aletheia_plugins import Backend, Card, Example, Task, Trainable, UsageError
 __all__ = ["RANK", "Course", "made_from", "train"]
 
 
-MAY_CHANGE = ("tokens", "checkpoint_seconds", "batch_size")
+MAY_CHANGE = ("tokens", "epochs", "checkpoint_seconds", "batch_size")
 """Options of a back-end that do not spoil what is half done."""
 RANK = int(os.environ.get("RANK", "0"))
 """Which of the processes that learn together this is, as `accelerate launch` and torchrun say it."""

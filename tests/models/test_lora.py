@@ -159,6 +159,30 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(card, toy, tmp_pa
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_a_training_does_not_go_on_with_another_base_in_the_same_place(card, base, student, toy, tmp_path):
+    card = with_options(card, training={"checkpoint_seconds": 0.0})
+    before = fingerprint(base)
+    with pytest.raises(KeyboardInterrupt):
+        fit(card, toy, tmp_path / "adapter", Stopping(2))
+    with pytest.raises(ModelFileError, match=r"has no adapter_model.safetensors: let its training end"):
+        LoRA().open(replace(card, weights=tmp_path / "adapter"))
+    student(5).save_pretrained(base)
+    with pytest.raises(ModelFileError) as caught:
+        fit(card, toy, tmp_path / "adapter")
+    assert str(caught.value) == (
+        f"{tmp_path / 'adapter'} was begun on a base of SHA-256 {before}, and {base} is another one now "
+        f"({fingerprint(base)}): train into another folder, or delete it."
+    )
+
+
+def test_epochs_are_passes_over_all_examples(card, toy, tokenizer, tmp_path):
+    (batch,) = batches(toy, tokenizer, tokens_per_batch=10_000, max_length=64, seed=0)
+    for epochs in (0.5, 3):
+        settings = {**card.settings, "training": {**TRAINING, "tokens_per_batch": 16, "epochs": epochs}}
+        figures = fit(replace(card, settings=settings), toy * 2, tmp_path / str(epochs))
+        assert 0 <= figures["tokens"] - 2 * epochs * batch.tokens < 16
+
+
 def test_prompts_are_what_a_user_says_in_the_bases_chat_template(card, base, toy, tmp_path, monkeypatch):
     (base / "chat_template.jinja").write_text("[user]{{ messages[0].content }}[me]")
     card, seen = with_options(replace(card, chat=True), training={"tokens": 2_000}), []
@@ -222,7 +246,7 @@ def test_weights_in_other_formats_are_not_read(trained):
     torch.save(load_file(adapter), trained.weights / "adapter_model.bin")
     adapter.unlink()
     with pytest.raises(
-        ModelFileError, match=r"has no adapter_model.safetensors: weights in other formats are not read"
+        ModelFileError, match=r"has no adapter_model.safetensors: let its training end; other formats are not read"
     ):
         LoRA().open(trained)
 
@@ -254,6 +278,8 @@ def test_an_example_that_is_too_long_is_refused_not_cut(card, toy, tmp_path):
         ("lora", {"rank": -1}, "[lora] rank is -1, expected 0 or a positive number."),
         ("lora", {"dropout": 1.0}, "[lora] dropout is 1.0, expected a number from 0 to less than 1."),
         ("lora", {"bits": 8}, "[lora] bits is 8, expected 4 or 16."),
+        ("training", {"tokens": 0}, "[training] needs tokens, the number of tokens to train on, or epochs."),
+        ("training", {"epochs": -1}, "[training] epochs is -1, expected a positive number."),
         ("training", {"length": 0}, "[training] length is 0, expected a positive number."),
         ("training", {"gradient_checkpointing": 1}, "[training] gradient_checkpointing is 1, expected true or false."),
     ],

@@ -107,7 +107,7 @@ def options(kind: Any, table: Mapping[str, Any], name: str) -> Mapping[str, Any]
 
 def _out_of_range(name: str, value: float) -> str | None:
     """What is expected of a number instead, if it is out of range."""
-    if name in ("tokens", "tokens_per_batch", "learning_rate", "clip", "alpha", "length"):
+    if name in ("tokens", "epochs", "tokens_per_batch", "learning_rate", "clip", "alpha", "length"):
         return None if 0 < value < math.inf else "a positive number"
     if name in ("warmup", "beta2", "dropout"):
         return None if 0 <= value < 1 else "a number from 0 to less than 1"

@@ -68,7 +68,7 @@ class LoRA:
         require("lora", *PACKAGES)
         import torch
 
-        from aletheia_models.hf.batches import stream
+        from aletheia_models.hf.batches import batches, stream
         from aletheia_models.hf.loading import load_model, load_tokenizer
         from aletheia_models.hf.loop import return_memory, train
         from aletheia_models.hf.student import parameters
@@ -87,10 +87,13 @@ class LoRA:
         model = load_model(base, dtype=dtype, **_quantized(adapter.bits))
         student = adapted(model, adapter, recipe, seed=seed)
         learner = Learner(student, recipe)
-        read = partial(
-            stream, _Framed(pages, _frame(card, tokenizer)), tokenizer, tokens_per_batch=recipe.tokens_per_batch,
-            max_length=recipe.length, seed=seed, workers=workers,
-        )  # fmt: skip
+        if learner.rank == 0:
+            _begin(card, base, out)
+        framed = _Framed(pages, _frame(card, tokenizer))
+        size: dict[str, Any] = {"tokens_per_batch": recipe.tokens_per_batch, "max_length": recipe.length, "seed": seed}
+        if recipe.epochs:
+            recipe = recipe.over(sum(batch.tokens for page in framed for batch in batches(page, tokenizer, **size)))
+        read = partial(stream, framed, tokenizer, workers=workers, **size)
         figures = train(learner, read, recipe, checkpoint=out / "checkpoint", progress=progress)
         if learner.rank == 0:
             student.save_pretrained(out)
@@ -99,8 +102,6 @@ class LoRA:
                 student.active_peft_config.save_pretrained(out)
             (out / "README.md").unlink(missing_ok=True)  # an empty form that peft writes
             tokenizer.save_pretrained(out)
-            told = {"base": card.base, "sha256": fingerprint(base)}
-            (out / BASE).write_text(json.dumps(told) + "\n", encoding="utf-8")
         learner.close()
         trainable = sum(p.numel() for _, p in learner.named_parameters())
         return {"parameters": parameters(student), "trainable": trainable, "processes": learner.world, **figures}
@@ -205,7 +206,9 @@ def _student(card: Card, *, merged: bool, **options: Any) -> Any:
             f"({other}): name its base with -M base=PATH, or lora:BASE+ADAPTER."
         )
     if not (card.weights / "adapter_model.safetensors").exists():
-        raise ModelFileError(f"{card.weights} has no adapter_model.safetensors: weights in other formats are not read.")
+        raise ModelFileError(
+            f"{card.weights} has no adapter_model.safetensors: let its training end; other formats are not read."
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers in an old way
@@ -216,6 +219,17 @@ def _student(card: Card, *, merged: bool, **options: Any) -> Any:
         raise
     except Exception as error:
         raise ModelFileError(f"{card.weights} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _begin(card: Card, base: Path, out: Path) -> None:
+    """Write down what the adapter's base is; what was begun on another one does not go on."""
+    found = fingerprint(base)
+    if (out / BASE).exists() and _told(out)["sha256"] != found:
+        raise ModelFileError(
+            f"{out} was begun on a base of SHA-256 {_told(out)['sha256']}, and {base} is another one now ({found}): "
+            "train into another folder, or delete it."
+        )
+    (out / BASE).write_text(json.dumps({"base": card.base, "sha256": found}) + "\n", encoding="utf-8")
 
 
 def _told(adapter: Path) -> dict[str, str]:

@@ -175,12 +175,13 @@ def plan(
     learnt = sum(share * said for share, _, said in lengths) / tokens
     longest = max(length for _, length, _ in lengths)
     found = needs(architecture, adapter, recipe, length=longest, targets=learnt, batch_size=batch_size)
-    work = found.operations * recipe.tokens
+    budget = recipe.over(tokens).tokens
+    work = found.operations * budget
     rows = {
         "parameters": f"{found.parameters:,}, of which {found.trainable:,} are trained",
         "examples": f"{examples:,.0f} of {tokens / examples:.0f} tokens, {longest} at most; {learnt:.0%} learnt",
         "an epoch": f"{tokens:,.0f} tokens",
-        "training": f"{recipe.tokens:,} tokens, {recipe.tokens / tokens:.1f} epochs; {work:.2g} operations",
+        "training": f"{budget:,} tokens, {budget / tokens:.1f} epochs; {work:.2g} operations",
         "memory to train": _sizes(found.training),
         "memory to run": f"{_sizes(found.inference)}, {batch_size} side by side",
         "this machine": _verdict(found, work, *_machine()),

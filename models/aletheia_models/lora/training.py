@@ -5,7 +5,7 @@ Low-rank adaptation is of Hu et al. (arXiv 2106.09685); 4-bit NF4 bases under it
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -24,6 +24,9 @@ __all__ = ["Adapter", "Learner", "Losses", "Recipe", "adapted"]
 class Recipe(Schedule):
     """A card's [training] table."""
 
+    tokens: int = 0
+    epochs: float = 0.0
+    """Passes over all examples, instead of `tokens`, if there are any."""
     learning_rate: float = 2e-4
     tokens_per_batch: int = 4096
     weight_decay: float = 0.0
@@ -31,6 +34,17 @@ class Recipe(Schedule):
     """Tokens that an example may have; one that is longer is refused, never cut."""
     gradient_checkpointing: bool = False
     """Compute the inside of layers twice rather than keep it."""
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Self:
+        """Raises ModelFileError."""
+        if not table.get("tokens") and not table.get("epochs"):
+            raise ModelFileError("[training] needs tokens, the number of tokens to train on, or epochs.")
+        return cls(**options(cls, table, "training"))
+
+    def over(self, epoch: float) -> Self:
+        """The recipe with its budget in tokens, where an epoch has so many."""
+        return replace(self, tokens=max(1, round(self.epochs * epoch))) if self.epochs else self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
