@@ -11,7 +11,7 @@ from aletheia_bench import comparing
 from aletheia_bench.results import Results
 from aletheia_bench.scoring import Outcome, Score
 from aletheia_bench.signatures import diagnose
-from aletheia_bench.study import Study, flops, pool, training_cost
+from aletheia_bench.study import LINEAR, Study, flops, pool, training_cost
 from aletheia_bench.tables import cell, forced_rows, percent
 
 __all__ = ["Conducted", "Section", "data", "markdown", "sections"]
@@ -151,8 +151,9 @@ def _tried(study: Study, done: Sequence[Conducted]) -> Iterator[Section]:
     """Best of n at equal inference compute."""
     rows = []
     for c in done:
-        for name, run in c.tried.items():
-            greedy = next(r for r in c.runs if r.name == name)
+        for greedy in c.runs if study.best_of > 1 and c.arm in LINEAR else ():
+            name = greedy.name
+            run = c.tried.get(name, greedy)
             first = next(
                 r for d in done if (d.arm, d.seed) == (study.arms[0], c.seed) for r in d.runs if r.name == name
             )
@@ -170,8 +171,9 @@ def _tried(study: Study, done: Sequence[Conducted]) -> Iterator[Section]:
         yield Section(
             "Several tries for the same price",
             f"An arm without backtracking may try as often as costs no more than what {study.arms[0]} costs, at most "
-            f"{study.best_of} times, at temperature {study.temperature:g}. An item counts if any try solves it: more "
-            "than a user gets who cannot tell which. Spent: what these tries did cost, as a share of that budget.",
+            f"{study.best_of} times, at temperature {study.temperature:g}; a single try is greedy. An item counts if "
+            "any try solves it: more than a user gets who cannot tell which. Spent: what the tries did cost, as a "
+            f"share of what {study.arms[0]} cost.",
             ["task", "arm", "seed", "tries", "spent", "greedy", "one of them solves", study.arms[0], "solved more",
              "McNemar p"],
             sorted(rows, key=lambda row: (row[0], row[1], row[2])),

@@ -124,7 +124,7 @@ def test_as_many_tries_as_the_first_arm_costs():
     assert tries(cheap, costly, 8) == 1
 
 
-STUDY = Study("toy", ("m",), ("sat", "coloring"), ("tiny",), ("backtracking", "linearized"), (0, 1), limit=4)
+STUDY = Study("toy", ("m",), ("sat", "coloring"), ("tiny",), ("backtracking", "linearized"), (0, 1), limit=4, best_of=8)
 FACTS = {
     "count": 5, "tasks": {"sat": "1", "coloring": "1"}, "levels": ["tiny"], "tokens": 1000, "completion_tokens": 300,
     "parameters": 100, "seconds": 36.0,
@@ -160,9 +160,12 @@ def test_the_report_has_every_arm_of_every_task_and_of_all_together():
     assert [row[:2] for row in arms.rows] == [[n, "linearized"] for n in ("sat-tiny", "coloring-tiny", "all tasks")]
     assert [row[4] for row in arms.rows] == ["3 : 0", "2 : 0", "5 : 0"]
     assert [row[:3] for row in seeds.rows] == [["linearized", 0, 8], ["linearized", 1, 8]]
-    assert tried.rows[0][:4] == ["sat-tiny", "linearized", 0, 2]
-    assert [cell.partition(" %")[0] for cell in tried.rows[0][5:8]] == ["25.0", "100.0", "100.0"]
-    assert tried.rows[0][4] == "2.00"  # of the price of one
+    found = {(row[0], row[2]): row[3:] for row in tried.rows}
+    assert list(found) == [("coloring-tiny", 0), ("coloring-tiny", 1), ("sat-tiny", 0), ("sat-tiny", 1)]
+    assert found["sat-tiny", 0][:2] == [2, "2.00"]  # of the price of one
+    assert [cell.partition(" %")[0] for cell in found["sat-tiny", 0][2:5]] == ["25.0", "100.0", "100.0"]
+    assert found["coloring-tiny", 1][:2] == [1, "1.00"]
+    assert found["coloring-tiny", 1][2] == found["coloring-tiny", 1][3]
     assert signatures.rows
     assert [row[1:5] for row in costs.rows] == [["10", "1,000", "300", "6e+05"]] * 2
 
