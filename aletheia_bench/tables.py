@@ -1,6 +1,6 @@
 """Figures as people read them: cells, and tables of runs. Knows results, not where they are shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tabulate import tabulate
@@ -42,8 +42,18 @@ def table(results: Sequence[Results], *, style: str = "simple") -> str:
     rows += [[title, *(cell(name, r.estimates[name]) for r in results)] for name, (title, _) in ROWS.items()]
     for k in sorted({k for r in results for k in r.passes}):
         rows.append([f"pass@{k}", *(percent(r.passes[k]) if k in r.passes else "n/a" for r in results)])
+    rows[2:2] = _strata(results)
     rows.append(["peak memory", *(_memory(r.config.get("model", {})) for r in results)])
     return tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True, preserve_whitespace=True)
+
+
+def _strata(results: Sequence[Results]) -> Iterator[list[str]]:
+    """What is solved of the items by the conflicts of their reference search, if there are several kinds."""
+    found = [r.strata["conflicts"] for r in results]
+    kinds = [kind for kind in found[0] if any(strata[kind]["solve_accuracy"].n for strata in found)]
+    for kind in kinds if len(kinds) > 1 else ():
+        each = [strata[kind]["solve_accuracy"] for strata in found]
+        yield [f"  {kind} conflicts", *(f"{percent(e)} of {e.n}" if e.n else "n/a" for e in each)]
 
 
 def forced_rows(results: Sequence[Results]) -> tuple[list[str], list[list[Any]]]:

@@ -84,6 +84,16 @@ def test_a_table_has_a_column_for_each_run_with_intervals():
     assert list(rows)[1:-1] == [title.strip() for title, _ in ROWS.values()]
 
 
+def test_a_table_has_what_is_solved_by_the_conflicts_that_an_item_needs():
+    hard = results(a_score("0", needed=1), a_score("1", Outcome.WRONG, needed=2), a_score("2", needed=6))
+    rows = [line.split("  ")[1:] for line in table([hard, FOUR]).splitlines()[5:8]]
+    assert [row[0] for row in rows] == ["0 conflicts", "1-2 conflicts", "6+ conflicts"]
+    cells = [[cell.strip() for cell in row[1:] if cell.strip()] for row in rows]
+    assert cells[0] == ["n/a", "66.7 % [13.5, 98.3] of 3"]
+    assert cells[1] == ["50.0 % [2.5, 97.5] of 2", "n/a"]
+    assert table([FOUR]).splitlines()[5].startswith("certified")
+
+
 def test_what_was_not_measured_is_not_zero():
     rows = table([results(a_score("0", Outcome.ERROR))]).splitlines()[4:]
     assert all(row.endswith("n/a") for row in rows)
