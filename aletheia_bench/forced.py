@@ -99,6 +99,8 @@ class Forced:
 
     item: str
     kind: str
+    needed: int
+    """Conflicts of the reference search."""
     steps: int | None
     """Lines until it claimed a conflict in a dead end that has the error, 1 for the very next; None: it never did."""
     localised: bool
@@ -128,6 +130,7 @@ def judge(task: Task[Any], sample: Sample) -> Forced:
     return Forced(
         sample["id"],
         str(sample["forced"]["kind"]),
+        int(sample["reference"].get("conflicts", 0)),
         steps,
         localised,
         corrected,

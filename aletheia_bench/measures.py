@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -62,10 +63,19 @@ MEASURES: Mapping[str, Callable[[Sequence[Score]], Estimate]] = {
 }
 
 
+class _Needing(Protocol):
+    """What belongs to an item."""
+
+    @property
+    def needed(self) -> int: ...
+
+
+N = TypeVar("N", bound=_Needing)
+
 CONFLICTS: Mapping[str, range] = {"0": range(1), "1-2": range(1, 3), "3-5": range(3, 6), "6+": range(6, 1 << 31)}
 
 
-def by_conflicts(scores: Sequence[Score]) -> dict[str, list[Score]]:
+def by_conflicts(scores: Sequence[N]) -> dict[str, list[N]]:
     """Items by the number of conflicts that their reference search has."""
     return {name: [s for s in scores if s.needed in numbers] for name, numbers in CONFLICTS.items()}
 

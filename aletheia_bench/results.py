@@ -64,10 +64,10 @@ class Results:
         return passes(self.scores)
 
     @property
-    def errors_put_in(self) -> dict[str, dict[str, Estimate]]:
-        """By kind, what was made of the errors that were put in."""
-        kinds = [kind for kind in KINDS if any(f.kind == kind for f in self.forced)]
-        return {kind: measure_forced([f for f in self.forced if f.kind == kind]) for kind in kinds}
+    def errors_put_in(self) -> dict[str, list[Forced]]:
+        """By kind, what was done after such errors were put in."""
+        found = {kind: [f for f in self.forced if f.kind == kind] for kind in KINDS}
+        return {kind: some for kind, some in found.items() if some}
 
     @property
     def faults(self) -> list[tuple[str, str, int]]:
@@ -98,7 +98,13 @@ class Results:
                 s.name: {"verdict": s.verdict, **asdict(s.estimate), "items": list(s.items)}
                 for s in diagnose(self.scores)
             },
-            "forced_errors": {kind: _numbers(found) for kind, found in self.errors_put_in.items()},
+            "forced_errors": {
+                kind: {
+                    **_numbers(measure_forced(found)),
+                    "conflicts": {n: _numbers(measure_forced(some)) for n, some in by_conflicts(found).items()},
+                }
+                for kind, found in self.errors_put_in.items()
+            },
             "versions": self.config["versions"]["task"],
             "n-samples": {"original": len({s.item for s in self.scores}), "effective": len(self.scores)},
         }

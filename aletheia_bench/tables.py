@@ -5,7 +5,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from aletheia_bench.forced import MEASURES as FORCED
+from aletheia_bench.forced import MEASURES as FORCED, measure as measure_forced
 from aletheia_bench.results import Results
 from aletheia_bench.statistics import Estimate
 
@@ -68,7 +68,8 @@ def forced_rows(results: Sequence[Results]) -> tuple[list[str], list[list[Any]]]
             number(found["steps"], ".1f"),
         ]
         for r in results
-        for kind, found in r.errors_put_in.items()
+        for kind, some in r.errors_put_in.items()
+        for found in [measure_forced(some)]
     ]
     return ["task", "model", "error", "n", *(FORCED[m] for m in (*RATES, "steps"))], rows
 

@@ -4,6 +4,7 @@ import csv
 import json
 from dataclasses import replace
 
+from aletheia_bench.forced import Forced
 from aletheia_bench.measures import MEASURES, measure
 from aletheia_bench.report import write
 from aletheia_bench.results import Results
@@ -92,6 +93,14 @@ def test_a_table_has_what_is_solved_by_the_conflicts_that_an_item_needs():
     assert cells[0] == ["n/a", "66.7 % [13.5, 98.3] of 3"]
     assert cells[1] == ["50.0 % [2.5, 97.5] of 2", "n/a"]
     assert table([FOUR]).splitlines()[5].startswith("certified")
+
+
+def test_errors_put_in_are_counted_by_kind_and_by_the_conflicts_that_an_item_needs():
+    noticed = Forced("0", "decision", 0, steps=1, localised=True, corrected=True, solved=True, failed=False)
+    missed = replace(noticed, item="1", needed=2, steps=None)
+    told = replace(FOUR, forced=(noticed, missed)).json()["forced_errors"]["sat-tiny"]["decision"]
+    assert told["detection"]["value"] == 0.5
+    assert [told["conflicts"][n]["detection"]["value"] for n in ("0", "1-2", "3-5")] == [1.0, 0.0, None]
 
 
 def test_what_was_not_measured_is_not_zero():
