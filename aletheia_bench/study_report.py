@@ -81,26 +81,31 @@ def _pooled(study: Study, done: Iterable[Conducted]) -> Pooled:
 def _headline(study: Study, done: Sequence[Conducted], pooled: Pooled) -> Section:
     names = list(dict.fromkeys(name for _, name in pooled))
     rows = [
-        [name, arm, *(percent(pooled[arm, name].estimates[m]) for m in HEADLINE), _spread(done, arm, name)]
+        [
+            name,
+            arm,
+            *(percent(pooled[arm, name].estimates[m]) for m in HEADLINE),
+            *(_spread(done, arm, name, measure) for measure in ("solve_accuracy", "certified_accuracy")),
+        ]
         for name in names
         for arm in study.arms
     ]
     return Section(
         f"{done[0].model}: what each arm solves",
         f"{study.limit} test items of each task and level, greedy, {_count(study.seeds, 'seed')}; intervals of 95 % "
-        "over items, of which the seeds are further tries. The last column has the seeds one by one.",
-        ["task", "arm", *HEADLINE.values(), "solved, by seed"],
+        "over items, of which the seeds are further tries. The last columns have the seeds one by one.",
+        ["task", "arm", *HEADLINE.values(), "solved, by seed", "certified, by seed"],
         rows,
     )
 
 
-def _spread(done: Iterable[Conducted], arm: str, name: str) -> str:
-    """The solve accuracy of each seed, in percent."""
+def _spread(done: Iterable[Conducted], arm: str, name: str, measure: str) -> str:
+    """A rate of each seed, in percent."""
     values = []
     for c in done:
         runs = [run for run in c.runs if c.arm == arm and name in (run.name, ALL)]
         if runs:
-            value = pool(runs, name=name, model=arm).estimates["solve_accuracy"].value
+            value = pool(runs, name=name, model=arm).estimates[measure].value
             values.append("n/a" if value is None else f"{100 * value:.1f}")
     return " ".join(values)
 
