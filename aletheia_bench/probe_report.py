@@ -7,12 +7,12 @@ state reached in several ways, is not independent.
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 from tabulate import tabulate
 
 from aletheia_bench.classification import auprc, auroc, brier, ece
@@ -26,7 +26,6 @@ __all__ = ["Results", "measure", "table", "write"]
 
 Figure = Callable[[Sequence[bool], Sequence[float]], float | None]
 
-RESAMPLES = 1_000
 COLUMNS: Mapping[str, str] = {
     "false_backtrack_rate": "false backtracks α",
     "missed_backtrack_rate": "missed backtracks β",
@@ -65,7 +64,8 @@ def measure(answers: Iterable[Answered]) -> dict[str, Estimate]:
     return {
         "false_backtrack_rate": share([_claims(group, dead=False) for group in groups]),
         "missed_backtrack_rate": share([(n - hits, n) for hits, n in (_claims(g, dead=True) for g in groups)]),
-        **{figure.__name__: _pooled(groups, figure) for figure in (auroc, auprc, ece, brier)},
+        **{figure.__name__: _pooled(groups, figure) for figure in (auroc, auprc, brier)},
+        "ece": replace(_pooled(groups, ece), low=None, high=None),  # too large, the more so the fewer are in a bin
         "same_state_agreement": share([(sum(len(set(s.claims)) == 1 for s in g), len(g)) for g in several]),
         "same_state_spread": mean([float(np.mean(values)) for values in spreads]),
         "size_auroc": _pooled([[_Said(s.dead, s.size, (), (s.size,)) for s in group] for group in groups], auroc),
@@ -79,26 +79,26 @@ def _claims(group: Sequence[_Said], *, dead: bool) -> tuple[int, int]:
 
 
 def _pooled(groups: Sequence[Sequence[_Said]], figure: Figure) -> Estimate:
-    """A figure of all prompts together; its interval from draws of problems, of which some may lack a class.
+    """A figure of all prompts together; its interval from what it is without each of the problems.
 
-    Percentiles of a bootstrap, moved outwards as Student's t is wider than a normal (Hesterberg, arXiv 1411.5279).
-    Without any spread there is no interval.
+    Tukey's jackknife on log odds, which keeps it between 0 and 1, with Student's t; for AUROC, see Obuchowski (1997) on
+    clustered data. There is none without spread, for a figure of 0 or 1, or where one problem has all of a class.
     """
     pairs = [[(s.dead, p) for s in group for p in s.p] for group in groups]
 
-    def value(drawn: Iterable[Sequence[tuple[bool, float]]]) -> float | None:
-        together = list(chain.from_iterable(drawn))
+    def value(some: Iterable[Sequence[tuple[bool, float]]]) -> float | None:
+        together = list(chain.from_iterable(some))
         return figure([dead for dead, _ in together], [p for _, p in together])
 
-    found, n = value(pairs), sum(map(len, pairs))
-    if found is None or len(groups) == 1:
+    found, n, size = value(pairs), sum(map(len, pairs)), len(pairs)
+    without = [value(pairs[:i] + pairs[i + 1 :]) for i in range(size)]
+    inside = [each for each in without if each is not None and 0 < each < 1]
+    if found is None or size < 2 or len(inside) < size or max(inside) == min(inside):
         return Estimate(found, None, None, n)
-    picks = np.random.default_rng(len(groups)).integers(0, len(groups), (RESAMPLES, len(groups)))
-    draws = [value([pairs[i] for i in pick]) for pick in picks]
-    size = len(groups)
-    tail = stats.norm.cdf(stats.t.ppf(0.025, size - 1) * math.sqrt(size / (size - 1)))
-    low, high = np.quantile([each for each in draws if each is not None], [tail, 1 - tail])
-    return Estimate(found, float(low), float(high), n) if low < high else Estimate(found, None, None, n)
+    error = math.sqrt((size - 1) * np.var(special.logit(inside)))
+    reach = stats.t.ppf(0.975, size - 1) * error
+    low, high = special.expit(special.logit(found) + np.array([-reach, reach]))
+    return Estimate(found, float(low), float(high), n)
 
 
 @dataclass(frozen=True, slots=True)
