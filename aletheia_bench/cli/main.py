@@ -309,5 +309,21 @@ def list_(plugins: Callable[[], "Plugins"], /, what: str) -> None:
     click.echo(getattr(listing, what)(plugins()))
 
 
+@main.command()
+@click.argument("kind", type=click.Choice(["task", "model"]))
+@click.argument("name")
+@option("-o", "--out", type=folder(), default=None, help="Where it lands, a new or empty folder.  [default: "
+        "aletheia-NAME]")  # fmt: skip
+@click.pass_obj
+def new(plugins: Callable[[], "Plugins"], /, **options: Any) -> None:
+    """Write a plugin of your own, a task or a model: a distribution that works as it is, to change step by step.
+
+    NAME is what it is called: lower-case letters, digits and underscores, such as job_shop.
+    """
+    from aletheia_bench.cli import creating
+
+    creating.new(plugins(), **options)
+
+
 if __name__ == "__main__":
     sys.exit(main())

@@ -19,26 +19,11 @@ from aletheia_bench.corpus import read
 
 CODE = "from aletheia_bench.cli import main; main(prog_name='aletheia-bench')"
 COMMANDS = (
-    "compare", "doctor", "export", "list", "plan", "probes", "run", "score", "study", "traces", "train", "verify",
+    "compare", "doctor", "export", "list", "new", "plan", "probes", "run", "score", "study", "traces", "train",
+    "verify",
 )  # fmt: skip
 HF_NOWHERE = ("--model", "hf:/nowhere")
 """A model that is looked for after everything else was understood."""
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Calls the command line in an empty folder, without a stranger's plugins or options."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("ALETHEIA_PLUGINS", "ALETHEIA_TASK", "ALETHEIA_TASKS", "ALETHEIA_LEVEL", "ALETHEIA_MODEL"):
-        monkeypatch.delenv(name, raising=False)
-
-    def call(*args: str, **env: str) -> Result:
-        result = CliRunner().invoke(main, [*args], env=env)
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    return call
 
 
 def needs(module: str) -> None:
@@ -108,7 +93,7 @@ def test_version_is_that_of_the_distribution(run):
     [
         (
             ["rum"],
-            "There is no command 'rum'. Did you mean run? Known: compare, doctor, export, list, plan, ",
+            "There is no command 'rum'. Did you mean run? Known: compare, doctor, export, list, new, plan, ",
         ),
         (["run", "--task", "sta"], "There is no task 'sta'. Did you mean sat? Known: coloring, sat, sudoku."),
         (

@@ -66,13 +66,11 @@ def beside(plugin, tmp_path_factory) -> Command:
     return lambda *args: called(sys.executable, "-m", "aletheia_bench", *args, env=environment, cwd=folder)
 
 
-@pytest.fixture(scope="module")
-def fresh(root, plugin, tmp_path_factory) -> tuple[Command, Path]:
+def separate(folder: Path, root: Path, plugin: Path, package: str) -> tuple[Command, Path]:
     """The command line of an environment that has the wheels of both and sees other people's packages, and its folder.
 
     pip is done before the environment sees them: what is installed there is none of its business.
     """
-    folder = tmp_path_factory.mktemp("fresh")
     called(*PIP, "wheel", *LOCAL, "--wheel-dir", folder / "wheels", root, plugin)
     venv.create(folder / "venv", symlinks=True)
     python = folder / "venv" / "bin" / "python"
@@ -80,13 +78,18 @@ def fresh(root, plugin, tmp_path_factory) -> tuple[Command, Path]:
     (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
     (site / "others.pth").write_text(f"{sysconfig.get_path('purelib')}\n{sysconfig.get_path('platlib')}\n")
     clean = {k: v for k, v in os.environ.items() if not k.startswith("ALETHEIA_") and k != "PYTHONPATH"}
-    for package in ("aletheia_bench", "aletheia_nqueens"):
-        found = called(python, "-c", f"import {package}; print({package}.__file__)", env=clean, cwd=folder).stdout
+    for name in ("aletheia_bench", package):
+        found = called(python, "-c", f"import {name}; print({name}.__file__)", env=clean, cwd=folder).stdout
         assert site in Path(found).parents
     command = folder / "venv" / "bin" / "aletheia-bench"
     work = folder / "work"
     work.mkdir()
     return lambda *args: called(command, *args, env=clean, cwd=work), work
+
+
+@pytest.fixture(scope="module")
+def fresh(root, plugin, tmp_path_factory) -> tuple[Command, Path]:
+    return separate(tmp_path_factory.mktemp("fresh"), root, plugin, "aletheia_nqueens")
 
 
 def test_a_strangers_task_is_listed_and_makes_traces_that_are_verified(beside):
