@@ -10,7 +10,7 @@ PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint con
 PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check lint types imports wheel installed figures bench heavy studies train-tiny clean
+.PHONY: help run setup test check lint types imports wheel installed figures docs bench heavy studies train-tiny clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -23,7 +23,7 @@ setup: .venv/.dev ## install everything into .venv, for run and for test
 test: .venv/.dev ## all tests but the heavy ones, with branch coverage
 	$(PY) -m pytest -q -n $(WORKERS) --cov --cov-report=term
 
-check: lint types imports wheel installed figures ## all but the tests themselves: CI runs `make test check`
+check: lint types imports wheel installed figures docs ## all but the tests themselves: CI runs `make test check`
 
 lint: .venv/.dev ## ruff: format and rules
 	$(PY) -m ruff format --check .
@@ -50,6 +50,9 @@ installed: wheel ## tests against the installed wheel, from an empty folder
 
 figures: .venv/.dev ## how long functions and files are
 	$(PY) tools/figures.py
+
+docs: .venv/.dev ## build the documentation into build/site; warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
 bench: .venv/.dev ## time the hot paths (pytest-benchmark)
 	$(PY) -m pytest -q benchmarks -m "not heavy" --benchmark-enable --benchmark-only

@@ -9,6 +9,7 @@ import tomllib
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
+from packaging.dependency_groups import resolve_dependency_groups
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -42,7 +43,8 @@ def main() -> None:
     own = data["project"]["name"]  # an extra may be made of others
     lines = [line for lines in extras.values() for line in lines if not line.startswith(own)]
     lines += data["project"]["dependencies"]
-    pins = closure([Requirement(line) for line in lines + data["dependency-groups"]["dev"] + INSTALLERS])
+    lines += resolve_dependency_groups(data["dependency-groups"], "dev")
+    pins = closure([Requirement(line) for line in lines + INSTALLERS])
     print(
         "# Written by tools/pins.py: what `make run` and `make test` install. torch without +cpu, so any build will do."
     )

@@ -3,6 +3,7 @@
 import tomllib
 
 import pytest
+from packaging.dependency_groups import resolve_dependency_groups
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -16,7 +17,7 @@ def pins(root) -> list[Requirement]:
 def test_every_dependency_is_pinned_inside_its_range(root, pins):
     data = tomllib.loads((root / "pyproject.toml").read_text())
     wanted = [*data["project"]["dependencies"], *data["project"]["optional-dependencies"]["hf"]]
-    wanted += [*data["dependency-groups"]["dev"], *data["build-system"]["requires"]]
+    wanted += [*resolve_dependency_groups(data["dependency-groups"], "dev"), *data["build-system"]["requires"]]
     versions = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
     for requirement in map(Requirement, wanted):
         assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)], prereleases=True), (
