@@ -64,7 +64,8 @@ def measure(answers: Iterable[Answered]) -> dict[str, Estimate]:
     return {
         "false_backtrack_rate": share([_claims(group, dead=False) for group in groups]),
         "missed_backtrack_rate": share([(n - hits, n) for hits, n in (_claims(g, dead=True) for g in groups)]),
-        **{figure.__name__: _pooled(groups, figure) for figure in (auroc, auprc, brier)},
+        **{figure.__name__: _pooled(groups, figure) for figure in (auroc, auprc)},
+        "brier": _brier(groups),
         "ece": replace(_pooled(groups, ece), low=None, high=None),  # too large, the more so the fewer are in a bin
         "same_state_agreement": share([(sum(len(set(s.claims)) == 1 for s in g), len(g)) for g in several]),
         "same_state_spread": mean([float(np.mean(values)) for values in spreads]),
@@ -99,6 +100,17 @@ def _pooled(groups: Sequence[Sequence[_Said]], figure: Figure) -> Estimate:
     reach = stats.t.ppf(0.975, size - 1) * error
     low, high = special.expit(special.logit(found) + np.array([-reach, reach]))
     return Estimate(found, float(low), float(high), n)
+
+
+def _brier(groups: Sequence[Sequence[_Said]]) -> Estimate:
+    """Of all prompts together; its interval is that of a mean over problems, each with what it adds to the ratio."""
+    pairs = [[(s.dead, p) for s in group for p in s.p] for group in groups]
+    found = brier([dead for pair in pairs for dead, _ in pair], [p for pair in pairs for _, p in pair])
+    n = sum(map(len, pairs))
+    if found is None:
+        return Estimate(None, None, None, 0)
+    sums = [sum((p - dead) ** 2 - found for dead, p in pair) for pair in pairs]
+    return replace(mean([found + each * len(pairs) / n for each in sums]), value=found, n=n)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,3 @@ def test_every_include_is_written_as_one():
     for page in ROOT.glob("docs/*.md"):
         lines = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("--8")]
         assert [line for line in lines if not re.fullmatch(r'--8<-- "[^"]+"', line)] == [], page.name
-
-
-def test_the_place_of_the_published_results_is_marked_once():
-    assert (ROOT / "docs/reproduce.md").read_text(encoding="utf-8").count("<!-- results -->") == 1
