@@ -47,12 +47,12 @@ class Names:
 
 def chosen(name: str, plugins: Plugins) -> Names:
     """Raises UsageError for a name that cannot be had."""
-    name = name.replace("-", "_")
+    given, name = name, name.replace("-", "_")
     plugin, package = name.replace("_", "-"), f"aletheia_{name}"
     class_name = "".join(part[0].upper() + part[1:] for part in name.split("_") if part)
     if not NAME.fullmatch(name) or len(name) > LONGEST:
         raise UsageError(
-            f"{name!r} is no name for a plugin: take at most {LONGEST} lower-case letters, digits and single "
+            f"{given!r} is no name for a plugin: take at most {LONGEST} lower-case letters, digits and single "
             f"underscores between them, such as job_shop."
         )
     if iskeyword(name) or class_name in CLASSES:
