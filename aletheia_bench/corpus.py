@@ -35,8 +35,9 @@ from aletheia_plugins import (
     belongs,
     generator,
 )
+from aletheia_plugins.loading import defect
 
-__all__ = ["Plan", "Record", "Records", "Rejected", "build", "digest", "make", "read", "verify"]
+__all__ = ["Plan", "Record", "Records", "Rejected", "build", "digest", "make", "prompt", "read", "verify"]
 
 START = b'{"id":"'
 """How a record begins, also one that was only half written."""
@@ -92,12 +93,12 @@ class Plan:
 class Rejected(CorpusError):
     """The checker rejected a trace of the search: a defect of the task or of the search, never of the user."""
 
-    def __init__(self, record: Record, judgement: str) -> None:
-        self.record, self.judgement = record, judgement
-        super().__init__(record, judgement)
+    def __init__(self, record: Record, judgement: str, whose: str) -> None:
+        self.record, self.judgement, self.whose = record, judgement, whose
+        super().__init__(record, judgement, whose)
 
     def __str__(self) -> str:
-        return f"{self.record['id']}: the checker rejects the trace: {self.judgement}"
+        return f"{self.record['id']}: the checker rejects the trace: {self.judgement}. This is {self.whose}"
 
 
 def make(plan: Plan, index: int) -> Record | None:
@@ -114,7 +115,7 @@ def _verified(plan: Plan, index: int) -> Record | None:
     problem = task.generate(plan.level, split=plan.split, seed=plan.seed, index=index)
     canonical = task.canonical(problem)
     if not belongs(canonical, plan.split):
-        raise CorpusError(f"{plan.id(index)} does not belong to the {plan.split} split: a defect of task {task.name}.")
+        raise CorpusError(f"{plan.id(index)} does not belong to the {plan.split} split: {defect(task)}")
     native = task.dumps(problem)
     trace = _search(task, problem, native, plan.max_steps)
     if trace.verdict is Verdict.UNKNOWN:
@@ -131,7 +132,7 @@ def _verified(plan: Plan, index: int) -> Record | None:
         "index": index,
         "arm": plan.arm,
         "problem": native,
-        "prompt": task.render(problem),
+        "prompt": prompt(task, problem, plan.id(index)),
         "completion": shown,
         "steps": shown.splitlines(),
         "segments": list(segments(shown)),
@@ -141,8 +142,16 @@ def _verified(plan: Plan, index: int) -> Record | None:
     }
     found = review(task, task.loads(native)[0], text)
     if not found.valid:
-        raise Rejected(Record(**{**record, "completion": text}), _first(found))
+        raise Rejected(Record(**{**record, "completion": text}), _first(found), defect(task))
     return record
+
+
+def prompt(task: Task[Any], problem: Any, name: str) -> str:
+    """What a model reads of the problem called `name`."""
+    text: object = task.render(problem)
+    if not isinstance(text, str):
+        raise CorpusError(f"{name}: `render` returns {text!r}, and not a text: {defect(task)}")
+    return text
 
 
 def _search(task: Task[Any], problem: Any, native: str, max_steps: int) -> Trace:

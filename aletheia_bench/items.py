@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from aletheia_bench.checker import review
-from aletheia_bench.corpus import difficulty
+from aletheia_bench.corpus import difficulty, prompt
 from aletheia_bench.search import search
 from aletheia_bench.text import render
 from aletheia_plugins import AletheiaError, CorpusError, ProblemFileError, Task, UsageError, Verdict
+from aletheia_plugins.loading import defect
 
 __all__ = ["Item", "from_file", "generated", "problems"]
 
@@ -62,8 +63,9 @@ def _item(task: Task[Any], problem: Any, name: str) -> Item:
     trace = search(task.csp(problem), max_steps=MAX_STEPS)
     solution = task.solve(problem)
     if Verdict.UNKNOWN not in (trace.verdict, solution.verdict) and trace.verdict is not solution.verdict:
-        raise AletheiaError(f"{name}: the solver says {solution.verdict}, the search {trace.verdict}: a defect.")
+        said = f"{name}: the solver says {solution.verdict}, the search {trace.verdict}"
+        raise AletheiaError(f"{said}: {defect(task)}")
     if trace.verdict is not Verdict.UNKNOWN and not review(task, problem, render(trace)).valid:
-        raise CorpusError(f"{name}: the checker rejects the reference trace: a defect of task {task.name}.")
+        raise CorpusError(f"{name}: the checker rejects the reference trace: {defect(task)}")
     verdict = solution.verdict if solution.verdict is not Verdict.UNKNOWN else trace.verdict
-    return Item(name, problem, task.dumps(problem), task.render(problem), verdict, difficulty(trace))
+    return Item(name, problem, task.dumps(problem), prompt(task, problem, name), verdict, difficulty(trace))

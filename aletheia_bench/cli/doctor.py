@@ -39,6 +39,8 @@ def doctor(
     broken = [report for report in plugins.reports if report.error]
     for report in broken:
         click.echo(f"Broken plugin: {report.error}")
+    for slow in filter(None, (report.delay for report in plugins.reports)):
+        click.echo(f"Slow plugin: {slow}.")
     if model is None:
         return bool(broken)
     tasks = [task for task in plugins.tasks.values() if level in task.levels]

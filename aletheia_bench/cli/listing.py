@@ -32,4 +32,7 @@ def plugins(found: Plugins) -> str:
         ]
         for report in found.reports
     ]
-    return tabulate(rows, headers=["plugin", "distribution", "status", "provides"], maxcolwidths=[None, None, None, 80])
+    table = tabulate(
+        rows, headers=["plugin", "distribution", "status", "provides"], maxcolwidths=[None, None, None, 80]
+    )
+    return "\n\n".join([table, *(f"Slow: {report.delay}." for report in found.reports if report.delay)])

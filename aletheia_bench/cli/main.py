@@ -61,12 +61,12 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            from aletheia_plugins.loading import culprit
+            from aletheia_plugins.loading import KIT, culprit
 
             found = culprit(error)
             if found is None:
                 raise
-            click.echo(f"Error: {found}. 'aletheia_bench.testing.check_task' tells its author more.", err=True)
+            click.echo(f"Error: {found}. {KIT}.", err=True)
             ctx.exit(found.exit_code)
         except KeyboardInterrupt:
             click.echo("Interrupted; what is finished is kept, the same command goes on from here.", err=True)

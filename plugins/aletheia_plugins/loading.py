@@ -10,10 +10,11 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Literal as OneOf, TypeVar
 
 import pluggy
@@ -22,12 +23,16 @@ from aletheia_plugins import hookspecs
 from aletheia_plugins.contract import Backend, Task
 from aletheia_plugins.errors import PluginError, UnknownNameError
 
-__all__ = ["PluginReport", "Plugins", "culprit", "load_plugins"]
+__all__ = ["PluginReport", "Plugins", "culprit", "defect", "load_plugins"]
 
 GROUP = "aletheia_bench"
 BUILT_IN = "aletheia-bench"
 """The distribution whose plugins come first and are never switched off."""
 VARIABLE = "ALETHEIA_PLUGINS"
+SLOW = 2.0
+"""Seconds of loading from which on a plugin is named: every command waits for it."""
+KIT = "'aletheia_bench.testing.check_task' tells its author more"
+"""How a sentence about a task that does wrong ends."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 KINDS = {"aletheia_tasks": "task", "aletheia_backends": "back-end", "aletheia_cards": "card"}
@@ -51,6 +56,18 @@ class PluginReport:
     backends: tuple[str, ...] = ()
     cards: tuple[str, ...] = ()
     error: PluginError | None = None
+    seconds: float = field(default=0.0, compare=False)
+    """That loading it took."""
+
+    @property
+    def delay(self) -> str:
+        """A sentence if every command waits for a stranger's plugin; otherwise nothing."""
+        if self.seconds < SLOW or self.distribution == BUILT_IN:
+            return ""
+        return (
+            f"plugin {self.name!r} of {self.distribution} {self.version} takes {self.seconds:.1f} s to load, and every "
+            f"command waits for it: import what is heavy where it is used, or name the plugins to load in {VARIABLE}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +105,15 @@ def load_plugins(only: Sequence[str] | None = None, autoload: bool = True) -> Pl
         if chosen is not None and source.name not in chosen and not source.built_in:
             reports.append(source.report("off"))
             continue
+        began = perf_counter()
         try:
-            items = source.load(taken)
+            with redirect_stdout(sys.stderr):  # what a command prints is for those who read it, and its alone
+                items = source.load(taken)
         except PluginError as error:
-            reports.append(source.report("broken", error=error))
+            reports.append(source.report("broken", error=error, seconds=perf_counter() - began))
             continue
         taken |= items
-        reports.append(source.report("active", names=list(items)))
+        reports.append(source.report("active", names=list(items), seconds=perf_counter() - began))
     tasks, backends, cards = ({n: i.value for (k, n), i in taken.items() if k == kind} for kind in KINDS.values())
     return Plugins(tasks, backends, cards, tuple(reports))
 
@@ -109,9 +128,16 @@ def culprit(error: BaseException) -> PluginError | None:
             place = re.escape(str(Path(file).parent / "") if file.endswith("__init__.py") else file)
             if lines := re.findall(rf'File "({place}[^"]*)", line (\d+), in (\w+)', told):
                 where, line, function = lines[-1]
-                cause = " ".join(str(error).split())
-                return source.error(f"{function} ({where}:{line}) failed: {type(error).__name__}: {cause}")
+                return source.error(f"{function} ({where}:{line}) failed: {type(error).__name__}: {error}")
     return None
+
+
+def defect(task: Task[Any]) -> str:
+    """The end of a sentence about something that a task does not keep: whose doing it is, and the way out."""
+    package = type(task).__module__.partition(".")[0]
+    sources = (s for s in map(_Source, entry_points(group=GROUP)) if s.entry.module.partition(".")[0] == package)
+    label = f"task {task.name}"
+    return f"a defect of {next((source.origin(label) for source in sources), label)}; {KIT}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +179,14 @@ class _Source:
         *,
         names: Sequence[tuple[str, str]] = (),
         error: PluginError | None = None,
+        seconds: float = 0.0,
     ) -> PluginReport:
         tasks, backends, cards = (tuple(n for k, n in names if k == kind) for kind in KINDS.values())
-        return PluginReport(self.name, self.distribution, self.version, status, tasks, backends, cards, error)
+        return PluginReport(self.name, self.distribution, self.version, status, tasks, backends, cards, error, seconds)
 
     def error(self, cause: str) -> PluginError:
+        """Without line ends and escapes: a stranger's text may not clear a terminal or look like another sentence."""
+        cause = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(cause.split()))
         return PluginError(self.name, f"{self.distribution} {self.version}".strip(), cause)
 
     @contextmanager
@@ -168,8 +197,7 @@ class _Source:
         except PluginError:
             raise
         except (Exception, SystemExit) as error:
-            cause = " ".join(str(error).split())
-            raise self.error(f"{what}: {type(error).__name__}: {cause}".removesuffix(": ")) from error
+            raise self.error(f"{what}: {type(error).__name__}: {error}".removesuffix(": ")) from error
 
     def load(self, taken: Mapping[tuple[str, str], _Item]) -> dict[tuple[str, str], _Item]:
         """All that the plugin provides, by kind and name. Raises PluginError, and then nothing of it is used."""
