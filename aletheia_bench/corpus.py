@@ -5,8 +5,11 @@ corpus depend on its `Plan` alone, not on how many processes made them or how of
 """
 
 import json
+import signal
 from array import array
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -212,8 +215,11 @@ def build(plan: Plan, path: Path, *, workers: int = 1) -> Iterator[int]:
         file = stack.enter_context(path.open("a", encoding="utf-8"))
         lines: Iterable[str] = map(partial(_line, plan), indices)
         if workers > 1:
-            pool = stack.enter_context(get_context("forkserver").Pool(min(workers, max(1, len(indices)))))
-            lines = pool.imap(partial(_line, plan), indices, max(1, min(CHUNK, len(indices) // (8 * workers))))
+            size = max(1, min(workers, len(indices)))
+            pool = ProcessPoolExecutor(size, get_context("forkserver"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+            stack.callback(pool.shutdown, cancel_futures=True)
+            chunk = max(1, min(CHUNK, len(indices) // (8 * workers)))
+            lines = pool.map(partial(_line, plan), indices, chunksize=chunk)
         try:
             for line in lines:
                 file.write(line)
@@ -222,6 +228,11 @@ def build(plan: Plan, path: Path, *, workers: int = 1) -> Iterator[int]:
         except Rejected as rejected:
             path.with_name(path.name + ".rejected").write_text(json.dumps(rejected.record) + "\n")
             raise
+        except BrokenProcessPool as error:
+            raise CorpusError(
+                f"{path}: a process that makes traces was ended, by the system for want of memory or by a plugin; "
+                f"{done} of {len(plan.indices())} problems are done: repeat the command, perhaps with --workers 1."
+            ) from error
 
 
 def _line(plan: Plan, index: int) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from multiprocessing import active_children
 
 import pytest
 
@@ -72,6 +73,17 @@ def test_both_splits_have_records_and_share_none():
 @pytest.mark.parametrize("workers", [2, 3])
 def test_workers_do_not_matter(tmp_path, corpus, workers):
     assert built(tmp_path / "corpus.jsonl", workers=workers) == corpus
+
+
+def test_a_worker_that_is_ended_ends_the_build_and_what_is_done_is_kept(tmp_path):
+    plan, path = Plan(Sat(), "small", 300), tmp_path / "corpus.jsonl"
+    with pytest.raises(CorpusError, match=r"corpus\.jsonl: a process that makes traces was ended, .* --workers 1\.$"):
+        for done in build(plan, path, workers=2):
+            for worker in active_children() if done else ():
+                worker.kill()
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert 0 < len(lines) < 300
+    assert built(path, plan, workers=2).startswith(b"".join(lines))
 
 
 @pytest.mark.parametrize("parts", [1, 3, 7])
