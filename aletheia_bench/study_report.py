@@ -80,22 +80,24 @@ def _pooled(study: Study, done: Iterable[Conducted]) -> Pooled:
 
 def _headline(study: Study, done: Sequence[Conducted], pooled: Pooled) -> Section:
     names = list(dict.fromkeys(name for _, name in pooled))
-    rows = [
-        [
-            name,
-            arm,
-            *(percent(pooled[arm, name].estimates[m]) for m in HEADLINE),
-            *(_spread(done, arm, name, measure) for measure in ("solve_accuracy", "certified_accuracy")),
-        ]
-        for name in names
-        for arm in study.arms
-    ]
+    text = f"{study.limit} test items of each task and level, greedy, {_count(study.seeds, 'seed')}; intervals of 95 %"
+    apart = ["solve_accuracy", "certified_accuracy"] if len(study.seeds) > 1 else []
+    if apart:
+        text += " over items, of which the seeds are further tries. The last columns have the seeds one by one"
     return Section(
         f"{done[0].model}: what each arm solves",
-        f"{study.limit} test items of each task and level, greedy, {_count(study.seeds, 'seed')}; intervals of 95 % "
-        "over items, of which the seeds are further tries. The last columns have the seeds one by one.",
-        ["task", "arm", *HEADLINE.values(), "solved, by seed", "certified, by seed"],
-        rows,
+        f"{text}.",
+        ["task", "arm", *HEADLINE.values(), *(f"{HEADLINE[measure]}, by seed" for measure in apart)],
+        [
+            [
+                name,
+                arm,
+                *(percent(pooled[arm, name].estimates[measure]) for measure in HEADLINE),
+                *(_spread(done, arm, name, measure) for measure in apart),
+            ]
+            for name in names
+            for arm in study.arms
+        ],
     )
 
 
