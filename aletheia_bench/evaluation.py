@@ -25,6 +25,8 @@ from aletheia_plugins.loading import Plugins
 
 __all__ = ["Options", "named", "prepare", "resolved", "run"]
 
+INCIDENTAL = ("concurrency", "key", "retries")
+"""Options of a back-end that decide no sample: how hard an endpoint is asked, and in whose name."""
 SAMPLE = 20
 """Items whose first turn is written twice more."""
 
@@ -58,9 +60,14 @@ def run(
     """Evaluate, going on where the same options stopped before, and write the report."""
     task = plugins.task(options.task)
     hashes = {"weights": cards.verify(card) or "", "items": _digest(items)}
-    settings = {name: table for name, table in card.settings.items() if name not in ("architecture", "training")}
+    settings = {
+        name: {option: value for option, value in table.items() if option not in INCIDENTAL}
+        for name, table in card.settings.items()
+        if name not in ("architecture", "training")
+    }
     words = instruction(task) if card.instructed else ""
     chosen = {name: value for name, value in asdict(options).items() if name != "forced"}
+    chosen["overrides"] = [o for o in options.overrides if o.partition("=")[0].rpartition(".")[2] not in INCIDENTAL]
     decides = {
         **chosen, **hashes, "version": task.version, "backend": card.backend, "settings": settings,
         "instruction": words, "chat": card.chat, "base": card.base,

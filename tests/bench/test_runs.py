@@ -56,10 +56,10 @@ class Interrupted(Playback):
         return done
 
 
-def evaluated(out: Path, options: Options = OPTIONS, model=None, *, fresh: bool = False) -> Results:
+def evaluated(out: Path, options: Options = OPTIONS, model=None, *, fresh: bool = False, card=CARD) -> Results:
     given = {"seed": options.seed, "limit": options.limit, "path": Path(options.items) if options.items else None}
     items = prepare(PLUGINS.task(options.task), options.level, **given)
-    return run(options, items, CARD, model or Playback(KNOWN), PLUGINS, out=out, fresh=fresh)
+    return run(options, items, card, model or Playback(KNOWN), PLUGINS, out=out, fresh=fresh)
 
 
 def only_run(out: Path) -> Path:
@@ -171,6 +171,14 @@ def test_other_weights_and_other_item_files_are_another_directory(tmp_path):
     weights.write_text("2")
     run(OPTIONS, items, replace(CARD, weights=weights), Playback([]), PLUGINS, out=tmp_path, fresh=False)
     assert len(list((tmp_path / "toy").iterdir())) == 4
+
+
+def test_how_hard_an_endpoint_is_asked_makes_no_other_run(tmp_path):
+    for number, concurrency in [(1, 16), (1, 2), (2, 2)]:
+        settings = {"endpoint": {"url": f"http://localhost:{number}", "concurrency": concurrency}}
+        given = f"endpoint.concurrency={concurrency}", f"endpoint.url=http://localhost:{number}"
+        evaluated(tmp_path, replace(OPTIONS, overrides=given), card=replace(CARD, settings=settings))
+    assert len(list((tmp_path / "toy").iterdir())) == 2
 
 
 def test_an_identity_depends_on_the_options_and_not_on_their_order():
