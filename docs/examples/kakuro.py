@@ -106,8 +106,11 @@ def choices(sums: dict[Run, int], assignment: Assignment) -> dict[str, set[int]]
 # --8<-- [end:border]
 
 
+# --8<-- [start:head]
 class Kakuro:
     """Puzzles at the border of what can be solved; half of them have a solution."""
+
+    # --8<-- [end:head]
 
     # --8<-- [start:levels]
     name: ClassVar[str] = "kakuro"

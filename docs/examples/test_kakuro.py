@@ -2,10 +2,10 @@
 
 # --8<-- [start:tests]
 import pytest
-from aletheia_kakuro import Kakuro
-
 from aletheia_bench.testing import check_task
 from aletheia_plugins import ProblemFileError
+
+from aletheia_kakuro import Kakuro
 
 TASK = Kakuro()
 (PUZZLE,) = TASK.loads("6 r1c1 r1c2\n9 r2c1 r2c2\n5 r1c1 r2c1\n10 r1c2 r2c2\n")
