@@ -3,6 +3,7 @@
 Paths and texts of templates are `string.Template`s with the fields of `Names`; `both` has what tasks and models share.
 """
 
+import builtins
 import re
 import typing
 from collections.abc import Iterator
@@ -27,8 +28,8 @@ SUFFIX = ".tmpl"
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 LONGEST = 30
 """Letters of a name, so that lines with it stay short enough."""
-CLASSES = {*aletheia_plugins.__all__, *typing.__all__, "Path", "Problem", "Writer"}
-"""What templates import or define, or may well when they were changed."""
+CLASSES = {*aletheia_plugins.__all__, *typing.__all__, *dir(builtins), "Path", "Problem", "Writer"}
+"""What templates import or define, or may well when they were changed; and what Python has anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,8 @@ def chosen(name: str, plugins: Plugins) -> Names:
 
 def write(kind: Kind, names: Names, folder: Path) -> list[Path]:
     """The files, seen from the folder. Raises UsageError if it has any already."""
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty: delete it, or take another folder with -o.")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is there already, and no empty folder: take another one with -o.")
     texts = dict(_texts(kind, names))
     for path, text in texts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -48,6 +48,8 @@ def test_a_name_is_spelt_as_each_place_wants_it(name, package, plugin, class_nam
         ("n" * (LONGEST + 1), f"'{'n' * (LONGEST + 1)}' is no name for a plugin: "),
         ("class", "'class' is a keyword of Python: take another name, such as my_class."),
         ("task", "'task' would be a class Task, and there is one: take another name, such as my_task."),
+        ("none", "'none' would be a class None, and there is one: take another name, such as my_none."),
+        ("key_error", "'key_error' would be a class KeyError, and there is one: "),
         ("all_different", "'all_different' would be a class AllDifferent, and there is one: "),
         ("sat", "'sat' is the name of something in aletheia-bench: take another one."),
         ("hf", "'hf' is the name of something in aletheia-bench: take another one."),
@@ -87,7 +89,7 @@ def test_it_writes_over_nothing(run, tmp_path):
     (tmp_path / "mine").mkdir()
     assert run("new", "model", "x", "-o", "mine").exit_code == 0
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    message = "mine is not empty: delete it, or take another folder with -o."
+    message = "mine is there already, and no empty folder: take another one with -o."
     assert said(run("new", "task", "kakuro", "-o", "mine"), 2) == message
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
