@@ -106,7 +106,6 @@ def test_what_a_stranger_builds_on_proves_too(beside):
     assert re.fullmatch(r"proofs: [1-8] proofs\.", made.stdout.splitlines()[-1])
 
 
-@pytest.mark.heavy
 def test_a_strangers_task_goes_from_traces_to_a_report_in_a_fresh_environment(fresh):
     pytest.importorskip("torch")
     command, work = fresh
