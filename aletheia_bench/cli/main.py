@@ -52,31 +52,35 @@ class Commands(click.Group):
         except AletheiaError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_code)
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # click ends quietly when the reader of a pipe has gone
-                raise
-            place = f"{error.filename}: " if error.filename else ""
-            click.echo(f"Error: {place}{error.strerror or error}.", err=True)
-            ctx.exit(1)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except Exception as error:
-            from aletheia_plugins.loading import KIT, culprit
-
-            found = culprit(error)
-            if found is None:
-                raise
-            click.echo(f"Error: {found}. {KIT}.", err=True)
-            ctx.exit(found.exit_code)
         except KeyboardInterrupt:
             click.echo("Interrupted; what is finished is kept, the same command goes on from here.", err=True)
             ctx.exit(130)
+        except BaseException as error:
+            if sentence := _sentence(error):
+                click.echo(f"Error: {sentence}.", err=True)
+                ctx.exit(1)
+            raise
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         name = spelling(args[0])
         if self.get_command(ctx, name) is None:
             raise UnknownNameError("command", name, self.list_commands(ctx))
         return super().resolve_command(ctx, [name, *args[1:]])
+
+
+def _sentence(error: BaseException) -> str:
+    """What to say of an error that is none of ours to raise: a plugin's, `sys.exit` included, or the system's."""
+    from aletheia_plugins.loading import KIT, culprit
+
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:  # click ends quietly when a pipe's reader has gone
+        return ""
+    if found := culprit(error):
+        return f"{found}. {KIT}"
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror or error}" if error.filename else f"{error.strerror or error}"
+    return ""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": spelling})
