@@ -1,6 +1,5 @@
 """The commands. Each turns options into values and calls one station of the harness."""
 
-import errno
 import functools
 import os
 import sys
@@ -58,8 +57,11 @@ class Commands(click.Group):
             click.echo("Interrupted; what is finished is kept, the same command goes on from here.", err=True)
             ctx.exit(130)
         except BaseException as error:
-            if sentence := _sentence(error):
-                click.echo(f"Error: {sentence}.", err=True)
+            from aletheia_bench.cli.blaming import sentence
+            from aletheia_plugins.loading import Plugins
+
+            if told := sentence(error, ctx.obj() if ctx.obj else Plugins()):
+                click.echo(f"Error: {told}.", err=True)
                 ctx.exit(1)
             raise
 
@@ -68,19 +70,6 @@ class Commands(click.Group):
         if self.get_command(ctx, name) is None:
             raise UnknownNameError("command", name, self.list_commands(ctx))
         return super().resolve_command(ctx, [name, *args[1:]])
-
-
-def _sentence(error: BaseException) -> str:
-    """What to say of an error that is none of ours to raise: a plugin's, `sys.exit` included, or the system's."""
-    from aletheia_plugins.loading import KIT, culprit
-
-    if isinstance(error, OSError) and error.errno == errno.EPIPE:  # click ends quietly when a pipe's reader has gone
-        return ""
-    if found := culprit(error):
-        return f"{found}. {KIT}"
-    if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror or error}" if error.filename else f"{error.strerror or error}"
-    return ""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": spelling})

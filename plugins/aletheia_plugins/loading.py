@@ -23,7 +23,7 @@ from aletheia_plugins import hookspecs
 from aletheia_plugins.contract import Backend, Task
 from aletheia_plugins.errors import PluginError, UnknownNameError
 
-__all__ = ["PluginReport", "Plugins", "culprit", "defect", "load_plugins", "printable"]
+__all__ = ["PluginReport", "Plugins", "culprit", "defect", "kit", "load_plugins", "printable", "said"]
 
 GROUP = "aletheia_bench"
 BUILT_IN = "aletheia-bench"
@@ -31,8 +31,8 @@ BUILT_IN = "aletheia-bench"
 VARIABLE = "ALETHEIA_PLUGINS"
 SLOW = 2.0
 """Seconds of loading from which on a plugin is named: every command waits for it."""
-KIT = "'aletheia_bench.testing.check_task' tells its author more"
-"""How a sentence about a task that does wrong ends."""
+KIT = {"task": "check_task", "back-end": "check_model", "model": "check_model"}
+"""What finds more about one that does wrong, in `aletheia_bench.testing`."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 KINDS = {"aletheia_tasks": "task", "aletheia_backends": "back-end", "aletheia_cards": "card"}
@@ -79,15 +79,36 @@ class Plugins:
     cards: Mapping[str, Path] = field(default_factory=dict)
     """By file stem."""
     reports: tuple[PluginReport, ...] = ()
+    used: set[tuple[str, str]] = field(default_factory=set, compare=False, repr=False)
+    """Kind and name of the tasks and back-ends that were asked for."""
 
     def task(self, name: str) -> Task[Any]:
+        self.used.add(("task", name))
         return _get("task", self.tasks, name)
 
     def backend(self, name: str) -> Backend:
+        self.used.add(("back-end", name))
         return _get("back-end", self.backends, name)
 
     def card(self, name: str) -> Path:
         return _get("card", self.cards, name)
+
+    def strangers(self) -> dict[tuple[str, str], str]:
+        """Kind and name of what was asked for and is not built in → whose it is."""
+        return {
+            (kind, name): f"plugin {report.name!r} of {report.distribution} {report.version}"
+            for report in self.reports
+            for kind, names in (("task", report.tasks), ("back-end", report.backends))
+            for name in names
+            if report.distribution != BUILT_IN and (kind, name) in self.used
+        }
+
+    def kinds(self, error: PluginError) -> list[str]:
+        """Whether the plugin of the error brings tasks, back-ends or both."""
+        found = [
+            r for r in self.reports if (r.name, f"{r.distribution} {r.version}") == (error.plugin, error.distribution)
+        ]
+        return [kind for kind in ("task", "back-end") if any(r.tasks if kind == "task" else r.backends for r in found)]
 
 
 def load_plugins(only: Sequence[str] | None = None, autoload: bool = True) -> Plugins:
@@ -128,16 +149,23 @@ def culprit(error: BaseException) -> PluginError | None:
             place = re.escape(str(Path(file).parent / "") if file.endswith("__init__.py") else file)
             if lines := re.findall(rf'File "({place}[^"]*)", line (\d+), in (\S+)', told):
                 where, line, function = lines[-1]
-                return source.error(f"{function} ({where}:{line}) failed: {_said(error)}")
+                return source.error(f"{function} ({where}:{line}) failed: {said(error)}")
     return None
 
 
-def defect(task: Task[Any]) -> str:
-    """The end of a sentence about something that a task does not keep: whose doing it is, and the way out."""
-    package = type(task).__module__.partition(".")[0]
+def defect(thing: object) -> str:
+    """The end of a sentence on what a task, back-end or model does not keep: whose doing it is, and the way out."""
+    package = type(thing).__module__.partition(".")[0]
     sources = (source for source in _found()[0] if source.package == package)
-    label = f"task {task.name}"
-    return f"a defect of {next((source.origin(label) for source in sources), label)}; {KIT}."
+    kind = "task" if hasattr(thing, "generate") else "back-end" if hasattr(thing, "open") else "model"
+    label = f"{kind} {getattr(thing, 'name', type(thing).__qualname__)}"
+    return f"a defect of {next((source.origin(label) for source in sources), label)}; {kit(kind)}."
+
+
+def kit(*kinds: str) -> str:
+    """Where the author of a task, back-end or model finds out more."""
+    checks = dict.fromkeys(f"'aletheia_bench.testing.{KIT[kind]}'" for kind in kinds or KIT)
+    return f"{' or '.join(checks)} tells its author more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +223,7 @@ class _Source:
         except (PluginError, KeyboardInterrupt):
             raise
         except BaseException as error:
-            raise self.error(f"{what}: {_said(error)}") from error
+            raise self.error(f"{what}: {said(error)}") from error
 
     def load(self, taken: Mapping[tuple[str, str], _Item]) -> dict[tuple[str, str], _Item]:
         """All that the plugin provides, by kind and name. Raises PluginError, and then nothing of it is used."""
@@ -310,7 +338,7 @@ def _one_by_one() -> tuple[list[_Source], list[PluginReport]]:
             sources += map(_Source.of, distribution.entry_points.select(group=GROUP))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told
             if _claims(distribution):
-                cause = printable(f"its entry_points.txt cannot be read: {_said(error)}; install it again")
+                cause = printable(f"its entry_points.txt cannot be read: {said(error)}; install it again")
                 broken = PluginError(name, f"{name} {version}", cause)
                 reports.append(PluginReport(name, name, version, "broken", error=broken))
     return sources, reports
@@ -336,7 +364,7 @@ def _label(distribution: Distribution | None) -> tuple[str, str]:
     return printable(name), printable(said.get("Version") or "without a version")
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
     """Kind and text of an error; the kind alone if it has no text, or none that can be had."""
     kind = type(error).__name__
     try:
