@@ -1,4 +1,4 @@
-"""Looks at what a model and its back-end return, before it is used: what is none of it names whose doing that is.
+"""Looks at what tasks, back-ends and models return, before it is used: what is none of it names whose doing that is.
 
 Knows what the contract says of each value, not whether it is a good one: that is for `aletheia_bench.testing`.
 """
@@ -11,10 +11,10 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from aletheia_plugins import AletheiaError, Backend, Card, Completion, Describing, Model
+from aletheia_plugins import CSP, AletheiaError, Backend, Card, Completion, Describing, Model, Solution, Split, Task
 from aletheia_plugins.loading import defect, printable
 
-__all__ = ["described", "facts", "opened", "polled"]
+__all__ = ["described", "facts", "generated", "opened", "polled", "posed", "reread", "solved", "written"]
 
 METHODS = tuple(name for name in vars(Model) if not name.startswith("_"))
 DESCRIBED = {field.name for field in fields(Card)} - {"name", "backend", "source"}
@@ -29,6 +29,49 @@ PARTS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "error": ("a text", lambda value: isinstance(value, str)),
 }
 """Part of a completion → what it must be."""
+
+
+def generated(task: Task[Any], level: str, split: Split, seed: int, index: int) -> Any:
+    """A problem of the task's own type."""
+    problem = task.generate(level, split=split, seed=seed, index=index)
+    if problem is None:
+        raise _wrong(task, "generate", problem, "a problem")
+    return problem
+
+
+def written(task: Task[Any], method: str, problem: Any) -> str:
+    """The text that `dumps` or `canonical` makes of a problem."""
+    found: object = getattr(task, method)(problem)
+    if not isinstance(found, str):
+        raise _wrong(task, method, found, "a text")
+    return found
+
+
+def reread(task: Task[Any], native: str) -> Any:
+    """The problem that `dumps` wrote."""
+    found: object = task.loads(native)
+    if not isinstance(found, Sequence) or len(found) != 1:
+        raise _wrong(task, "loads", found, "a list of the one problem that `dumps` wrote")
+    return found[0]
+
+
+def posed(task: Task[Any], problem: Any) -> CSP:
+    """What the search sees of a problem."""
+    found: object = task.csp(problem)
+    if not isinstance(found, CSP):
+        raise _wrong(task, "csp", found, "a CSP")
+    domains: object = found.domains
+    if not isinstance(domains, Mapping) or not domains:
+        raise _wrong(task, "csp", domains, "a mapping from variables to their values, as domains")
+    return found
+
+
+def solved(task: Task[Any], problem: Any) -> Solution:
+    """What the task's solver says."""
+    found: object = task.solve(problem)
+    if not isinstance(found, Solution):
+        raise _wrong(task, "solve", found, "a Solution")
+    return found
 
 
 def opened(backend: Backend, card: Card) -> Model:

@@ -133,7 +133,19 @@ class Bad(Sat):
 def aletheia_tasks():
     return [Bad]
 """
-WRONG = {"generate": "None", "dumps": "None", "loads": "[]", "csp": "None", "domains": "None", "canonical": "None"}
+WRONG = {
+    "generate": ("None", "`generate` returns None, and not a problem: a defect of "),
+    "dumps": ("None", "`dumps` returns None, and not a text: a defect of "),
+    "canonical": ("None", "`canonical` returns None, and not a text: a defect of "),
+    "loads": ("[]", "`loads` returns [], and not a list of the one problem that `dumps` wrote: a defect of "),
+    "csp": ("None", "`csp` returns None, and not a CSP: a defect of "),
+    "domains": ("{}", "`csp` returns {}, and not a mapping from variables to their values, as domains: a defect of "),
+    "solve": ("None", "`solve` returns None, and not a Solution: a defect of "),
+    "generate, a text": (
+        "'x'",
+        "AttributeError: 'str' object has no attribute 'clauses' (FILE). This command uses the ",
+    ),
+}
 TRACES = "traces --task bad -n 3 --workers 1 -o t"
 RUN = "run --task bad --limit 3"
 
@@ -173,11 +185,18 @@ def test_a_back_end_that_returns_what_it_may_not_is_named(say, name):
     assert begins(sentence, f"{expected}.*: {THEIRS}"), sentence
 
 
-@pytest.mark.parametrize(
-    ("method", "command"),
-    [*((method, TRACES) for method in WRONG), ("solve", RUN)],
-)
-def test_a_task_that_returns_what_it_may_not_is_named(say, method, command):
-    sentence = say(TASK.replace("METHOD", method).replace("VALUE", WRONG.get(method, "None")), command)
-    assert "task bad (plugin 'bad' of bad 0.7)" in sentence or "plugin 'bad' of bad 0.7: " in sentence
-    assert "'aletheia_bench.testing.check_task' tells its author more" in sentence
+@pytest.mark.parametrize("name", WRONG)
+def test_a_task_that_returns_what_it_may_not_is_named(say, name):
+    method, (value, expected) = name.partition(",")[0], WRONG[name]
+    source = TASK.replace("METHOD", method).replace("VALUE", value)
+    sentence = re.sub(r"\(\w+\.py:\d+\)", "(FILE)", say(source, RUN if method == "solve" else TRACES))
+    whose = "task bad (plugin 'bad' of bad 0.7); 'aletheia_bench.testing.check_task' tells its author more."
+    assert begins(sentence, expected + whose), sentence
+
+
+def test_an_error_among_built_ins_keeps_its_traceback(install, monkeypatch):
+    """A stranger that is installed and was not asked for has nothing to do with it."""
+    install("bad", "0.7", TASK.replace("METHOD", "solve").replace("VALUE", "None"))
+    monkeypatch.setattr("aletheia_bench.cli.listing.tasks", lambda found: 1 / 0)
+    told = CliRunner().invoke(main, ["list", "tasks"])
+    assert isinstance(told.exception, ZeroDivisionError)
