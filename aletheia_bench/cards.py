@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from aletheia_bench.arms import arm
+from aletheia_bench.shapes import described
 from aletheia_plugins import Card, ContextKind, Describing, MissingError, ModelFileError, UnknownNameError, UsageError
 from aletheia_plugins.loading import Plugins
 
@@ -51,7 +52,7 @@ def find(plugins: Plugins, spec: str) -> Card:
     opener = plugins.backend(backend)
     safe = re.sub(r"[^A-Za-z0-9.-]+", "-", where).strip("-.")
     said: dict[str, Any] = (
-        dict(opener.describe(where)) if isinstance(opener, Describing) else {"weights": Path(where), **STUDENT}
+        described(opener, where) if isinstance(opener, Describing) else {"weights": Path(where), **STUDENT}
     )
     if "context" not in said:
         said |= STRANGER

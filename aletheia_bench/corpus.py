@@ -23,6 +23,7 @@ from aletheia_bench.arms import arm
 from aletheia_bench.checker import Review, review
 from aletheia_bench.locking import alone
 from aletheia_bench.search import search
+from aletheia_bench.shapes import generated, posed, reread, written
 from aletheia_bench.text import render, segments
 from aletheia_plugins import (
     Backtrack,
@@ -115,11 +116,11 @@ def make(plan: Plan, index: int) -> Record | None:
 def _verified(plan: Plan, index: int) -> Record | None:
     """The record without its hash."""
     task = plan.task
-    problem = task.generate(plan.level, split=plan.split, seed=plan.seed, index=index)
-    canonical = task.canonical(problem)
+    problem = generated(task, plan.level, plan.split, plan.seed, index)
+    canonical = written(task, "canonical", problem)
     if not belongs(canonical, plan.split):
         raise CorpusError(f"{plan.id(index)} does not belong to the {plan.split} split: {defect(task)}")
-    native = task.dumps(problem)
+    native = written(task, "dumps", problem)
     trace = _search(task, problem, native, plan.max_steps)
     if trace.verdict is Verdict.UNKNOWN:
         return None
@@ -143,7 +144,7 @@ def _verified(plan: Plan, index: int) -> Record | None:
         "canonical": canonical,
         "sha256": "",
     }
-    found = review(task, task.loads(native)[0], text)
+    found = review(task, reread(task, native), text)
     if not found.valid:
         raise Rejected(Record(**{**record, "completion": text}), _first(found), defect(task))
     return record
@@ -162,7 +163,7 @@ def _search(task: Task[Any], problem: Any, native: str, max_steps: int) -> Trace
 
     A student need not learn which of them is the first, and sees them all alike.
     """
-    return search(task.csp(problem), rng=generator("search", native), max_steps=max_steps)
+    return search(posed(task, problem), rng=generator("search", native), max_steps=max_steps)
 
 
 def _another(plan: Plan, canonical: str) -> Trace:

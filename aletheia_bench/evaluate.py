@@ -13,6 +13,7 @@ from typing import Literal as OneOf, NotRequired, TypedDict
 
 from aletheia_bench.contexts import Context, context
 from aletheia_bench.items import Item
+from aletheia_bench.shapes import polled
 from aletheia_bench.text import ANSWER, split_lines
 from aletheia_plugins import Completion, ContextKind, Model, Request
 
@@ -135,10 +136,7 @@ def evaluate(
         going[request.id] = episode
         model.submit(request)
     while going:
-        completions = model.poll()
-        if not completions:
-            raise RuntimeError(f"the model forgot {len(going)} requests, {min(going)} among them")
-        for completion in completions:
+        for completion in polled(model, going):
             episode = going[completion.id]
             episode.take(completion, limits)
             if episode.finish is None:

@@ -20,6 +20,7 @@ from aletheia_bench.progress import progress
 from aletheia_bench.report import write
 from aletheia_bench.results import Results
 from aletheia_bench.runs import FORCED, Run, identity
+from aletheia_bench.shapes import facts
 from aletheia_plugins import Card, ContextKind, Encoding, Model, Task, UsageError
 from aletheia_plugins.loading import Plugins
 
@@ -92,7 +93,7 @@ def run(
                 show(count, len(tries))
         if todo:  # with the memory that it took
             flips = _flipped(model, items, options.context, words)
-            directory.configure(config | {"model": {**model.facts(), **flips}})
+            directory.configure(config | {"model": {**facts(model, "facts", model.facts()), **flips}})
         elif options.forced > directory.config()["run"].get("forced", 0):
             directory.configure({**directory.config(), "run": config["run"]})
     if options.forced:
@@ -189,7 +190,7 @@ def resolved(task: str, card: Card, model: Model, plugins: Plugins, hashes: Mapp
             "ortools": version("ortools"),
             "python-sat": version("python-sat"),
         },
-        "model": dict(model.facts()),
+        "model": facts(model, "facts", model.facts()),
         "machine": {"system": platform.platform(), "processor": platform.machine()},
         "plugins": {r.name: f"{r.distribution} {r.version}" for r in plugins.reports if r.status == "active"},
     }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aletheia_bench import shapes
 from aletheia_bench.checker import review
 from aletheia_bench.corpus import difficulty, prompt
 from aletheia_bench.search import search
@@ -33,7 +34,7 @@ class Item:
 def generated(task: Task[Any], level: str, *, seed: int, limit: int) -> Iterator[Item]:
     """The first `limit` test problems of a level."""
     for index in range(limit):
-        problem = task.generate(level, split="test", seed=seed, index=index)
+        problem = shapes.generated(task, level, "test", seed, index)
         yield _item(task, problem, f"{task.name}-{level}-test-{seed}-{index}")
 
 
@@ -60,12 +61,14 @@ def problems(task: Task[Any], path: Path) -> Iterator[tuple[str, Any]]:
 
 def _item(task: Task[Any], problem: Any, name: str) -> Item:
     """The solver gives the verdict, and the verified search must agree where it ends."""
-    trace = search(task.csp(problem), max_steps=MAX_STEPS)
-    solution = task.solve(problem)
+    trace = search(shapes.posed(task, problem), max_steps=MAX_STEPS)
+    solution = shapes.solved(task, problem)
     if Verdict.UNKNOWN not in (trace.verdict, solution.verdict) and trace.verdict is not solution.verdict:
         said = f"{name}: the solver says {solution.verdict}, the search {trace.verdict}"
         raise AletheiaError(f"{said}: {defect(task)}")
     if trace.verdict is not Verdict.UNKNOWN and not review(task, problem, render(trace)).valid:
         raise CorpusError(f"{name}: the checker rejects the reference trace: {defect(task)}")
     verdict = solution.verdict if solution.verdict is not Verdict.UNKNOWN else trace.verdict
-    return Item(name, problem, task.dumps(problem), prompt(task, problem, name), verdict, difficulty(trace))
+    return Item(
+        name, problem, shapes.written(task, "dumps", problem), prompt(task, problem, name), verdict, difficulty(trace)
+    )

@@ -6,6 +6,7 @@ from typing import Any
 
 from aletheia_bench.contexts import examples
 from aletheia_bench.search import search
+from aletheia_bench.shapes import polled
 from aletheia_bench.text import render
 from aletheia_plugins import Completion, ContextKind, Encoding, Model, Request, Task, generator
 
@@ -31,11 +32,12 @@ def material(
 
 def together(model: Model, prompts: Sequence[str], *, instruction: str = "") -> dict[str, Completion]:
     """Greedy completions by prompt, all submitted at once."""
-    for number, prompt in enumerate(prompts):
-        model.submit(Request(str(number), prompt, (), TOKENS, seconds=SECONDS, instruction=instruction))
+    waiting = {str(number): prompt for number, prompt in enumerate(prompts)}
+    for name, prompt in waiting.items():
+        model.submit(Request(name, prompt, (), TOKENS, seconds=SECONDS, instruction=instruction))
     done: dict[str, Completion] = {}
-    while batch := model.poll():
-        done |= {prompts[int(completion.id)]: completion for completion in batch}
+    while waiting:
+        done |= {waiting.pop(completion.id): completion for completion in polled(model, waiting)}
     return done
 
 

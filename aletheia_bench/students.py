@@ -16,6 +16,7 @@ from aletheia_bench.hints import hinted
 from aletheia_bench.locking import alone
 from aletheia_bench.naming import renamer
 from aletheia_bench.progress import progress
+from aletheia_bench.shapes import facts
 from aletheia_plugins import Backend, Card, Example, Task, Trainable, UsageError, generator
 
 __all__ = ["RANK", "Course", "made_from", "train"]
@@ -108,8 +109,8 @@ def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
         (out / "corpus" / READY).write_text(_ready(card, course), encoding="utf-8")
         with progress(f"training {card.name}") as show:
             figures = backend.fit(card, pages, out, seed=course.seed, workers=course.workers, progress=show)
-        facts = {**made_from(card, course), "machine": _machine(), **figures}
-        (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        told = {**made_from(card, course), "machine": _machine(), **facts(backend, "fit", figures)}
+        (out / "training.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     return replace(card, weights=out, sha256=None)
 
 

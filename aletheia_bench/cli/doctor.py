@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from aletheia_bench import cards, parity
 from aletheia_bench.cli.options import cores
+from aletheia_bench.shapes import opened
 from aletheia_bench.statistics import rate
 from aletheia_bench.tables import percent
 from aletheia_plugins import Card, Encoding, Model, UnknownNameError
@@ -83,7 +84,7 @@ def _open(
 ) -> tuple[Card, Model]:
     card = cards.override(cards.find(plugins, model), overrides)
     cards.verify(card)
-    return card, stack.enter_context(closing(plugins.backend(backend or card.backend).open(card)))
+    return card, stack.enter_context(closing(opened(plugins.backend(backend or card.backend), card)))
 
 
 def _share(hits: Sized, of: Sized) -> str:

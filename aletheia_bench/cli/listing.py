@@ -3,7 +3,8 @@
 from tabulate import tabulate
 
 from aletheia_bench import cards
-from aletheia_plugins.loading import Plugins
+from aletheia_plugins import AletheiaError
+from aletheia_plugins.loading import Plugins, printable
 
 __all__ = ["models", "plugins", "tasks"]
 
@@ -14,12 +15,19 @@ def tasks(found: Plugins) -> str:
 
 
 def models(found: Plugins) -> str:
-    rows = []
-    for _, path in sorted(found.cards.items()):
-        card = cards.read(path)
+    """The cards that can be read, and below them one sentence for each other one, with its distribution."""
+    rows, broken = [], []
+    for name, path in sorted(found.cards.items()):
+        try:
+            card = cards.read(path)
+        except AletheiaError as error:
+            (whose,) = [f"{r.name!r} of {r.distribution} {r.version}" for r in found.reports if name in r.cards]
+            broken.append(f"Broken: card {name!r} (plugin {whose}): {printable(str(error))}")
+            continue
         there = "yes" if card.weights and card.weights.exists() else "no"
         rows.append([card.name, card.backend, card.context, card.arm, there, card.control or "-"])
-    return tabulate(rows, headers=["model", "back-end", "context", "arm", "weights", "control"])
+    table = tabulate(rows, headers=["model", "back-end", "context", "arm", "weights", "control"])
+    return "\n\n".join([table, *broken])
 
 
 def plugins(found: Plugins) -> str:

@@ -1,6 +1,5 @@
 """The commands. Each turns options into values and calls one station of the harness."""
 
-import errno
 import functools
 import os
 import sys
@@ -52,25 +51,19 @@ class Commands(click.Group):
         except AletheiaError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_code)
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # click ends quietly when the reader of a pipe has gone
-                raise
-            place = f"{error.filename}: " if error.filename else ""
-            click.echo(f"Error: {place}{error.strerror or error}.", err=True)
-            ctx.exit(1)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except Exception as error:
-            from aletheia_plugins.loading import KIT, culprit
-
-            found = culprit(error)
-            if found is None:
-                raise
-            click.echo(f"Error: {found}. {KIT}.", err=True)
-            ctx.exit(found.exit_code)
         except KeyboardInterrupt:
             click.echo("Interrupted; what is finished is kept, the same command goes on from here.", err=True)
             ctx.exit(130)
+        except BaseException as error:
+            from aletheia_bench.cli.blaming import sentence
+            from aletheia_plugins.loading import Plugins
+
+            if told := sentence(error, ctx.obj() if ctx.obj else Plugins()):
+                click.echo(f"Error: {told}.", err=True)
+                ctx.exit(1)
+            raise
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         name = spelling(args[0])

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from aletheia_bench import cards
+from aletheia_bench import cards, shapes
 from aletheia_bench.cli.building import chosen_tasks, known_level, ready
 from aletheia_bench.cli.options import names
 from aletheia_bench.cli.running import students, variants
@@ -45,7 +45,7 @@ def probes(
 
             @cache
             def opened(card: Card = card, stack: ExitStack = stack) -> Model:
-                return stack.enter_context(closing(plugins.backend(card.backend).open(card)))
+                return stack.enter_context(closing(shapes.opened(plugins.backend(card.backend), card)))
 
             for number, (task, level) in enumerate(work):
                 chosen = Options(

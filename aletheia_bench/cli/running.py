@@ -16,6 +16,7 @@ from aletheia_bench.evaluation import Options, prepare, run as evaluate
 from aletheia_bench.results import Results
 from aletheia_bench.runs import Run
 from aletheia_bench.scoring import Outcome
+from aletheia_bench.shapes import opened
 from aletheia_plugins import Card, Task, UnknownNameError, UsageError
 from aletheia_plugins.loading import Plugins
 
@@ -51,7 +52,7 @@ def run(
     for card in both:
         trained = ready(plugins, cards.override(card, overrides), out)
         for variant in variants(plugins, form, trained, precisions=precisions, overrides=overrides, out=out):
-            with closing(plugins.backend(variant.backend).open(variant)) as loaded:
+            with closing(opened(plugins.backend(variant.backend), variant)) as loaded:
                 for (task, level), problems in zip(work, items, strict=True):
                     chosen = _options(variant, task, level, {**options, "backend": backend, "overrides": overrides})
                     results.append(evaluate(chosen, problems, variant, loaded, plugins, out=out, fresh=fresh))

@@ -21,6 +21,7 @@ from aletheia_bench.cli.options import cores
 from aletheia_bench.evaluation import Options, prepare, run as evaluate
 from aletheia_bench.results import Results
 from aletheia_bench.runs import Run
+from aletheia_bench.shapes import opened
 from aletheia_bench.study import LINEAR, Student, Study, read, students, tries
 from aletheia_bench.study_report import Conducted
 from aletheia_plugins import AletheiaError, Task
@@ -110,7 +111,7 @@ def _conduct(job: _Job) -> Found:
     card = ready(plugins, job.student.card, job.out, seed=job.student.seed, workers=1)
     card = replace(card, source=card.weights or card.source)  # a run says what it evaluated, not what it was made from
     found: dict[str, Results] = {}
-    with closing(plugins.backend(card.backend).open(card)) as model:
+    with closing(opened(plugins.backend(card.backend), card)) as model:
         for task, level in _work(plugins, plan):
             name = f"{task.name}-{level}"
             epochs = 1 if job.tries is None else job.tries.get(name, 0)

@@ -37,7 +37,7 @@ def described(task: Task[Any]) -> Iterator[Finding]:
     name, version, legend = (getattr(task, word, None) for word in ("name", "version", "legend"))
     if not isinstance(name, str) or not NAME.fullmatch(name):
         yield Finding(where, f"its name is {name!r}.", "Name it in lower-case letters, digits and hyphens.")
-    if not isinstance(version, str) or not version:
+    if not isinstance(version, str) or not version or not version.isprintable() or " " in version:
         yield Finding(where, f"its version is {version!r}.", "Let the version be a string such as '1'.")
     if not isinstance(legend, str) or not LEGEND.fullmatch(legend):
         remedy = "Say in sentences, with single spaces and a full stop, how to read a problem."

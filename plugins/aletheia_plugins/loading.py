@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal as OneOf, TypeVar
@@ -23,7 +23,7 @@ from aletheia_plugins import hookspecs
 from aletheia_plugins.contract import Backend, Task
 from aletheia_plugins.errors import PluginError, UnknownNameError
 
-__all__ = ["PluginReport", "Plugins", "culprit", "defect", "load_plugins"]
+__all__ = ["PluginReport", "Plugins", "culprit", "defect", "kit", "load_plugins", "printable", "said"]
 
 GROUP = "aletheia_bench"
 BUILT_IN = "aletheia-bench"
@@ -31,8 +31,8 @@ BUILT_IN = "aletheia-bench"
 VARIABLE = "ALETHEIA_PLUGINS"
 SLOW = 2.0
 """Seconds of loading from which on a plugin is named: every command waits for it."""
-KIT = "'aletheia_bench.testing.check_task' tells its author more"
-"""How a sentence about a task that does wrong ends."""
+KIT = {"task": "check_task", "back-end": "check_model", "model": "check_model"}
+"""What finds more about one that does wrong, in `aletheia_bench.testing`."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 KINDS = {"aletheia_tasks": "task", "aletheia_backends": "back-end", "aletheia_cards": "card"}
@@ -79,15 +79,36 @@ class Plugins:
     cards: Mapping[str, Path] = field(default_factory=dict)
     """By file stem."""
     reports: tuple[PluginReport, ...] = ()
+    used: set[tuple[str, str]] = field(default_factory=set, compare=False, repr=False)
+    """Kind and name of the tasks and back-ends that were asked for."""
 
     def task(self, name: str) -> Task[Any]:
+        self.used.add(("task", name))
         return _get("task", self.tasks, name)
 
     def backend(self, name: str) -> Backend:
+        self.used.add(("back-end", name))
         return _get("back-end", self.backends, name)
 
     def card(self, name: str) -> Path:
         return _get("card", self.cards, name)
+
+    def strangers(self) -> dict[tuple[str, str], str]:
+        """Kind and name of what was asked for and is not built in → whose it is."""
+        return {
+            (kind, name): f"plugin {report.name!r} of {report.distribution} {report.version}"
+            for report in self.reports
+            for kind, names in (("task", report.tasks), ("back-end", report.backends))
+            for name in names
+            if report.distribution != BUILT_IN and (kind, name) in self.used
+        }
+
+    def kinds(self, error: PluginError) -> list[str]:
+        """Whether the plugin of the error brings tasks, back-ends or both."""
+        found = [
+            r for r in self.reports if (r.name, f"{r.distribution} {r.version}") == (error.plugin, error.distribution)
+        ]
+        return [kind for kind in ("task", "back-end") if any(r.tasks if kind == "task" else r.backends for r in found)]
 
 
 def load_plugins(only: Sequence[str] | None = None, autoload: bool = True) -> Plugins:
@@ -97,7 +118,7 @@ def load_plugins(only: Sequence[str] | None = None, autoload: bool = True) -> Pl
     the alphabetically first; the other one is broken as a whole. Raises UnknownNameError for a plugin that is named
     and not installed; all else that can go wrong stands in the reports.
     """
-    sources = sorted(map(_Source, entry_points(group=GROUP)), key=_Source.order)
+    sources, unread = _found()
     chosen = _chosen(only, autoload, [source.name for source in sources])
     taken: dict[tuple[str, str], _Item] = {}
     reports = []
@@ -115,29 +136,36 @@ def load_plugins(only: Sequence[str] | None = None, autoload: bool = True) -> Pl
         taken |= items
         reports.append(source.report("active", names=list(items), seconds=perf_counter() - began))
     tasks, backends, cards = ({n: i.value for (k, n), i in taken.items() if k == kind} for kind in KINDS.values())
-    return Plugins(tasks, backends, cards, tuple(reports))
+    return Plugins(tasks, backends, cards, (*reports, *(unread if chosen is None else [])))
 
 
 def culprit(error: BaseException) -> PluginError | None:
     """The plugin of a stranger whose code was at work when this was raised, in this process or in one of its own."""
     told = "".join(traceback.format_exception(error))
-    for source in map(_Source, entry_points(group=GROUP)):
-        module = sys.modules.get(source.entry.module.partition(".")[0])
+    for source in _found()[0]:
+        module = sys.modules.get(source.package)
         file = getattr(module, "__file__", None)
         if file and not source.built_in:
             place = re.escape(str(Path(file).parent / "") if file.endswith("__init__.py") else file)
-            if lines := re.findall(rf'File "({place}[^"]*)", line (\d+), in (\w+)', told):
+            if lines := re.findall(rf'File "({place}[^"]*)", line (\d+), in (\S+)', told):
                 where, line, function = lines[-1]
-                return source.error(f"{function} ({where}:{line}) failed: {type(error).__name__}: {error}")
+                return source.error(f"{function} ({where}:{line}) failed: {said(error)}")
     return None
 
 
-def defect(task: Task[Any]) -> str:
-    """The end of a sentence about something that a task does not keep: whose doing it is, and the way out."""
-    package = type(task).__module__.partition(".")[0]
-    sources = (s for s in map(_Source, entry_points(group=GROUP)) if s.entry.module.partition(".")[0] == package)
-    label = f"task {task.name}"
-    return f"a defect of {next((source.origin(label) for source in sources), label)}; {KIT}."
+def defect(thing: object) -> str:
+    """The end of a sentence on what a task, back-end or model does not keep: whose doing it is, and the way out."""
+    package = type(thing).__module__.partition(".")[0]
+    sources = (source for source in _found()[0] if source.package == package)
+    kind = "task" if hasattr(thing, "generate") else "back-end" if hasattr(thing, "open") else "model"
+    label = f"{kind} {getattr(thing, 'name', type(thing).__qualname__)}"
+    return f"a defect of {next((source.origin(label) for source in sources), label)}; {kit(kind)}."
+
+
+def kit(*kinds: str) -> str:
+    """Where the author of a task, back-end or model finds out more."""
+    checks = dict.fromkeys(f"'aletheia_bench.testing.{KIT[kind]}'" for kind in kinds or KIT)
+    return f"{' or '.join(checks)} tells its author more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,18 +181,18 @@ class _Source:
     """One entry point: a plugin before it is loaded."""
 
     entry: EntryPoint
+    name: str
+    distribution: str
+    version: str
+
+    @classmethod
+    def of(cls, entry: EntryPoint) -> "_Source":
+        return cls(entry, printable(entry.name), *_label(entry.dist))
 
     @property
-    def name(self) -> str:
-        return self.entry.name
-
-    @property
-    def distribution(self) -> str:
-        return self.entry.dist.name if self.entry.dist else "an unknown distribution"
-
-    @property
-    def version(self) -> str:
-        return self.entry.dist.version if self.entry.dist else ""
+    def package(self) -> str:
+        """The module at the top; of a value that names none, nothing that is imported."""
+        return re.split(r"[.:\s]", self.entry.value, maxsplit=1)[0]
 
     @property
     def built_in(self) -> bool:
@@ -185,19 +213,17 @@ class _Source:
         return PluginReport(self.name, self.distribution, self.version, status, tasks, backends, cards, error, seconds)
 
     def error(self, cause: str) -> PluginError:
-        """Without line ends and escapes: a stranger's text may not clear a terminal or look like another sentence."""
-        cause = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(cause.split()))
-        return PluginError(self.name, f"{self.distribution} {self.version}".strip(), cause)
+        return PluginError(self.name, f"{self.distribution} {self.version}".strip(), printable(cause))
 
     @contextmanager
     def failing(self, what: str) -> Iterator[None]:
-        """Turn whatever a stranger's code raises, SystemExit included, into a PluginError that starts with `what`."""
+        """Turn whatever a stranger's code raises, but for Ctrl-C, into a PluginError that starts with `what`."""
         try:
             yield
-        except PluginError:
+        except (PluginError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
-            raise self.error(f"{what}: {type(error).__name__}: {error}".removesuffix(": ")) from error
+        except BaseException as error:
+            raise self.error(f"{what}: {said(error)}") from error
 
     def load(self, taken: Mapping[tuple[str, str], _Item]) -> dict[tuple[str, str], _Item]:
         """All that the plugin provides, by kind and name. Raises PluginError, and then nothing of it is used."""
@@ -206,7 +232,9 @@ class _Source:
         hooks = self.hooks(plugin)
         items: dict[tuple[str, str], _Item] = {}
         for hook, kind in KINDS.items():
-            for thing in self.call(hooks, hook):
+            with self.failing(f"its hook {hook} failed"):
+                things = self.call(hooks, hook)
+            for thing in things:
                 with self.failing(f"a {kind} it provides cannot be used"):
                     name, item = self.card(thing) if kind == "card" else self.instance(kind, thing)
                 if other := taken.get((kind, name)) or items.get((kind, name)):
@@ -224,14 +252,13 @@ class _Source:
         with self.failing(f"{self.entry.value} does not fit the hooks {', '.join(KINDS)}"):
             manager.register(plugin, self.name)
             manager.check_pending()
-        if not manager.get_hookcallers(plugin):
-            raise self.error(f"{self.entry.value} implements no hook; mark one of {', '.join(KINDS)} with hookimpl")
+            if not manager.get_hookcallers(plugin):
+                raise self.error(f"{self.entry.value} implements no hook; mark one of {', '.join(KINDS)} with hookimpl")
         return manager.hook
 
     def call(self, hooks: pluggy.HookRelay, hook: str) -> Sequence[Any]:
         caller = getattr(hooks, hook)
-        with self.failing(f"its hook {hook} failed"):
-            results = caller()
+        results = caller()
         if len(results) < len(caller.get_hookimpls()):  # pluggy drops None
             results.append(None)
         for result in results:
@@ -245,7 +272,7 @@ class _Source:
             raise self.error(f"{thing!r} is not a {kind} class")
         label = f"class {thing.__module__}.{thing.__qualname__}"
         name = getattr(thing, "name", None)
-        if not isinstance(name, str) or not NAME.fullmatch(name):
+        if type(name) is not str or not NAME.fullmatch(name):
             raise self.error(f"the name of {label} must be lower-case letters, digits and hyphens, not {name!r}")
         if missing := [method for method in METHODS[kind] if not callable(getattr(thing, method, None))]:
             raise self.error(f"{label} is not a {kind}: it lacks {', '.join(missing)}")
@@ -258,8 +285,13 @@ class _Source:
         version, levels = getattr(thing, "version", None), getattr(thing, "levels", None)
         if not isinstance(version, str) or not version:
             raise self.error(f"the version of {label} must be a string such as '1', not {version!r}")
+        if not version.isprintable() or " " in version:
+            raise self.error(f"the version of {label} must be a word such as '1', not {version!r}")
         if not isinstance(levels, list | tuple) or not levels or not all(isinstance(level, str) for level in levels):
             raise self.error(f"the levels of {label} must be a tuple of names such as ('tiny',), not {levels!r}")
+        for level in levels:
+            if not NAME.fullmatch(level):
+                raise self.error(f"a level of {label} must be lower-case letters, digits and hyphens, not {level!r}")
 
     def card(self, thing: Any) -> tuple[str, _Item]:
         if not isinstance(thing, Path) or thing.suffix != ".toml" or not thing.is_file():
@@ -280,6 +312,72 @@ def _chosen(only: Sequence[str] | None, autoload: bool, known: Sequence[str]) ->
         if name not in known:
             raise UnknownNameError("plugin", name, known)
     return frozenset(only)
+
+
+def _found() -> tuple[list[_Source], list[PluginReport]]:
+    """The installed plugins, the built-in ones first, then by name; and a report on what cannot be read."""
+    unread: list[PluginReport] = []
+    try:
+        sources = [_Source.of(entry) for entry in entry_points(group=GROUP)]
+    except Exception:  # noqa: BLE001 - some distribution's files are damaged, anyone's
+        sources, unread = _one_by_one()
+    return sorted(sources, key=_Source.order), unread
+
+
+def _one_by_one() -> tuple[list[_Source], list[PluginReport]]:
+    """The same, slowly; of two distributions of a name, the first on the path counts, as for `entry_points`."""
+    sources: list[_Source] = []
+    reports: list[PluginReport] = []
+    seen: set[str] = set()
+    for distribution in distributions():
+        name, version = _label(distribution)
+        if (key := re.sub("[-_.]+", "-", name).lower()) in seen:
+            continue
+        seen.add(key)
+        try:
+            sources += map(_Source.of, distribution.entry_points.select(group=GROUP))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            if _claims(distribution):
+                cause = printable(f"its entry_points.txt cannot be read: {said(error)}; install it again")
+                broken = PluginError(name, f"{name} {version}", cause)
+                reports.append(PluginReport(name, name, version, "broken", error=broken))
+    return sources, reports
+
+
+def _claims(distribution: Distribution) -> bool:
+    """Whether a damaged distribution meant to bring plugins of ours."""
+    try:
+        return f"[{GROUP}]" in (distribution.read_text("entry_points.txt") or "")
+    except UnicodeDecodeError as error:
+        return f"[{GROUP}]".encode() in error.object
+
+
+def _label(distribution: Distribution | None) -> tuple[str, str]:
+    """Name and version, or what to call a distribution that does not say them."""
+    if distribution is None:
+        return "an unknown distribution", ""
+    try:
+        said = {field: distribution.metadata[field] for field in ("Name", "Version") if field in distribution.metadata}
+    except UnicodeDecodeError:
+        said = {}
+    name = said.get("Name") or f"an unnamed distribution in {distribution.locate_file('')}"
+    return printable(name), printable(said.get("Version") or "without a version")
+
+
+def said(error: BaseException) -> str:
+    """Kind and text of an error; the kind alone if it has no text, or none that can be had."""
+    kind = type(error).__name__
+    try:
+        return f"{kind}: {error}".removesuffix(": ")
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - it is a stranger's
+        return kind
+
+
+def printable(text: str) -> str:
+    """Without line ends and escapes: a stranger's text may not clear a terminal or look like another sentence."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
 
 
 def _get(kind: str, things: Mapping[str, V], name: str) -> V:

@@ -17,6 +17,7 @@ BROKEN = {
     "LevelTwice": "class LevelTwice: its levels are ('tiny', 'tiny'). Name each level once",
     "Capitals": "its name is 'My Task'. Name it in lower-case letters, digits and hyphens.",
     "NumberedVersion": "its version is 1. Let the version be a string such as '1'.",
+    "SpacedVersion": "its version is '1 beta'. Let the version be a string such as '1'.",
     "NoLegend": "its legend is ''. Say in sentences",
     "AnyLevel": "`generate` of the level 'no-such-level' makes a problem. Raise UnknownNameError",
     "Clocked": "the second problem of these arguments is not equal to the first. Draw from `generator` alone",

@@ -12,7 +12,7 @@ from aletheia_bench.scoring import Outcome, score
 from aletheia_bench.search import search
 from aletheia_bench.testing import Playback
 from aletheia_bench.text import render
-from aletheia_plugins import Completion, Example, Request, Verdict
+from aletheia_plugins import AletheiaError, Completion, Example, Request, Verdict
 from aletheia_tasks import aletheia_tasks
 
 TASKS = {task.name: task() for task in aletheia_tasks()}
@@ -194,9 +194,12 @@ def test_one_item_that_fails_does_not_stop_the_others():
 def test_a_model_that_forgets_a_request_is_a_defect_and_not_an_endless_loop():
     model = says("")
     model.poll = list
-    with pytest.raises(RuntimeError) as caught:
+    with pytest.raises(AletheiaError) as caught:
         one(model)
-    assert str(caught.value) == "the model forgot 1 requests, item/0 among them"
+    assert str(caught.value) == (
+        "`poll` returns [], and not what became of 1 requests, 'item/0' among them: a defect of model Toy; "
+        "'aletheia_bench.testing.check_model' tells its author more."
+    )
 
 
 # --- seeds ---

@@ -175,6 +175,10 @@ class NumberedVersion(Shelves):
     version = 1
 
 
+class SpacedVersion(Shelves):
+    version = "1 beta"
+
+
 class NoLegend(Shelves):
     legend = ""
 
