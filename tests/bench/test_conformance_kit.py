@@ -64,7 +64,7 @@ BROKEN = {
     "Loses": "a disguise of the problem has other variables, constraints or solutions than the problem.",
     "BrokenXml": "is no XML (",
     "Html": "is no SVG document with a size. Begin with <svg",
-    "Scripted": "has a script or a link. Draw shapes and texts alone",
+    "Scripted": "has a script, a link or a style, or may have: onclick. Draw shapes and texts alone",
 }
 IN_ANOTHER_PROCESS = {
     "HashSeeded": "another process makes another problem of these arguments: `render` differs. Draw from `generator`",
