@@ -16,6 +16,12 @@ def task(asked: dict[str, Any]) -> Any:
     return found()
 
 
+def orders(task: Any, problem: Any) -> list[str]:
+    """Of variables and values, and of constraints."""
+    domains = [(variable, list(values)) for variable, values in task.domains(problem).items()]
+    return [repr(domains), repr([constraint.name for constraint in task.csp(problem).constraints])]
+
+
 def main() -> None:
     out, sys.stdout = sys.stdout, sys.stderr  # what a task prints is not for whoever asked
     asked = json.load(sys.stdin)
@@ -30,7 +36,7 @@ def main() -> None:
     for level, split, seed, index in asked["problems"]:
         try:
             problem = made.generate(level, split=split, seed=seed, index=index)
-            said = [made.render(problem), made.dumps(problem), made.canonical(problem)]
+            said = [made.render(problem), made.dumps(problem), made.canonical(problem), *orders(made, problem)]
         except Exception as error:  # noqa: BLE001 - as above
             said = [f"{type(error).__name__}: {error}"]
         out.write(json.dumps(said) + "\n")

@@ -51,7 +51,7 @@ class Playback:
             request.id,
             "".join(written),
             tokens=tuple(crc32(word.encode()) for word in written),
-            prompt_tokens=len(WORD.findall(request.prompt)),
+            prompt_tokens=len(WORD.findall(request.instruction + request.prompt)),
             finish="stop" if written == wanted else "length",
             seconds=0.0,
         )

@@ -11,6 +11,7 @@ from queue import Empty, Queue
 from threading import Thread
 
 from aletheia_bench.testing.findings import Finding, shortened
+from aletheia_bench.testing.fresh import orders
 from aletheia_bench.testing.specimen import Place, Specimen
 
 __all__ = ["Elsewhere", "Stuck", "compared", "elsewhere"]
@@ -22,8 +23,10 @@ PATIENCE = 30.0
 SLOW = 4
 """A problem may take so many times its budget, and `PATIENCE`, before the process is ended."""
 
+METHODS = ("render", "dumps", "canonical", "domains", "csp")
+
 Elsewhere = dict[Place, list[str]]
-"""What another process said of problems: prompt, file and canonical form, or an error alone."""
+"""What another process said of problems, by `METHODS`, or an error alone."""
 Answers = Queue[str | list[str] | None]
 """Line by line; None for a class that it can use, and at its end."""
 
@@ -105,14 +108,14 @@ def compared(specimens: Sequence[Specimen], said: Elsewhere) -> Iterator[Finding
         if each.place not in said:
             continue
         theirs = said[each.place]
-        ours = [each.task.render(each.problem), each.task.dumps(each.problem), each.task.canonical(each.problem)]
+        ours = [getattr(each.task, method)(each.problem) for method in METHODS[:3]]
+        ours += orders(each.task, each.problem)
         if len(theirs) == 1:
             wrong = f"in another process this problem raises {shortened(theirs[0])}."
             yield each.finding(wrong, "Let it need nothing that another process does not have.")
         elif theirs != ours:
             number = next(n for n, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other)
-            method = ("render", "dumps", "canonical")[number]
-            wrong = f"another process makes another problem of these arguments: `{method}` differs."
+            wrong = f"another process makes another problem of these arguments: `{METHODS[number]}` differs."
             yield each.finding(
                 wrong, "Draw from `generator` alone, and depend on no order of sets, hash, clock, or earlier call."
             )

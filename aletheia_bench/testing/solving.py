@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from random import Random
+from time import monotonic
 
 from aletheia_bench.checker import review
 from aletheia_bench.evaluate import Sample
@@ -12,11 +13,15 @@ from aletheia_bench.testing.specimen import Specimen, literals
 from aletheia_bench.text import render
 from aletheia_plugins import Solution, Verdict
 
-__all__ = ["scored", "searched", "timeless"]
+__all__ = ["hurried", "scored", "searched", "timeless"]
 
 MAX_STEPS = 10_000
 SECONDS = 20.0
 """For one problem. A slower solver is of no use for thousands of them."""
+HURRIED = (1e-6, 0.05)
+OVERTIME = 2.0
+"""Seconds that a solver may take longer than it is allowed: to set up, and to look at the clock."""
+TIMED_OUT = "Say UNKNOWN when `seconds` did not suffice: a time-out is never UNSAT."
 TEXTS = ("", "\n", "answer: SAT\n", "state: |\n", "answer: SAT x=1 x=2\n", "conflict :\n", "I do not know.", "\0é∧\n")
 
 
@@ -64,7 +69,27 @@ def timeless(each: Specimen) -> Iterator[Finding]:
     found = each.task.solve(each.problem, seconds=0)
     if found.verdict is not Verdict.UNKNOWN or found.assignment is not None:
         wrong = f"`solve` without any time says {found.verdict}."
-        yield each.finding(wrong, "Say UNKNOWN when `seconds` did not suffice: a time-out is never UNSAT.")
+        yield each.finding(wrong, TIMED_OUT)
+
+
+def hurried(each: Specimen) -> Iterator[Finding]:
+    """With little time: the verdict that much time gives, or none; and about in that time, also if asked again."""
+    for seconds in HURRIED:
+        verdict, took = _hurried(each, seconds)
+        if took > OVERTIME and (took := min(took, _hurried(each, seconds)[1])) > OVERTIME:
+            wrong = f"`solve` takes {took:.1f} s, and may take {seconds:g}."
+            yield each.finding(wrong, "Hand `seconds` on to the solver, or look at the clock.")
+        if verdict is not Verdict.UNKNOWN:
+            right = each.task.solve(each.problem, seconds=SECONDS).verdict
+            if right not in (verdict, Verdict.UNKNOWN):
+                wrong = f"`solve` says {verdict} after {seconds:g} s, and {right} if it has {SECONDS:g}."
+                yield each.finding(wrong, TIMED_OUT)
+
+
+def _hurried(each: Specimen, seconds: float) -> tuple[Verdict, float]:
+    began = monotonic()
+    verdict = each.task.solve(each.problem, seconds=seconds).verdict
+    return verdict, monotonic() - began
 
 
 def scored(each: Specimen) -> Iterator[Finding]:

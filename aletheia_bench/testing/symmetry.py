@@ -1,6 +1,8 @@
 """What is promised of `canonical`: the same for all disguises of a problem, and for nothing else."""
 
+import random
 from collections.abc import Iterator, Sequence
+from time import monotonic
 from typing import Any
 
 from aletheia_bench.testing.findings import Finding
@@ -12,7 +14,9 @@ __all__ = ["disguised", "disguising", "inequivalent"]
 
 DISGUISES = 3
 DRAWN = 60
-"""Problems among which two with the same canonical form are looked for."""
+"""Problems among which two with the same canonical form are looked for: of the easiest level so many, ..."""
+MOMENT = 0.1
+"""... of the others so many as can be drawn in these seconds."""
 
 
 def disguised(each: Specimen) -> Iterator[Finding]:
@@ -22,6 +26,7 @@ def disguised(each: Specimen) -> Iterator[Finding]:
         return
     form, rng, before = task.canonical(each.problem), each.rng("disguised"), outline(each.csp)
     others = [task.disguise(each.problem, rng) for _ in range(DISGUISES)]
+    yield from _drawn_alone(each, task)
     for other in others:
         if not alike(outline(task.csp(other)), before):
             wrong = "a disguise of the problem has other variables, constraints or solutions than the problem."
@@ -31,6 +36,20 @@ def disguised(each: Specimen) -> Iterator[Finding]:
             yield each.finding(wrong, "Let `canonical` depend on nothing that `disguise` changes.")
         elif list(task.loads(task.dumps(other))) != [other]:
             yield each.finding("a disguise of the problem cannot be written and read.", "Let `disguise` make problems.")
+
+
+def _drawn_alone(each: Specimen, task: Disguising[Any]) -> Iterator[Finding]:
+    """From what it is given to draw from, whatever the generator that all the world shares would say."""
+    shared, made = random.getstate(), []
+    try:
+        for seed in (1, 2):
+            random.seed(seed)
+            made.append(task.disguise(each.problem, each.rng("disguised")))
+    finally:
+        random.setstate(shared)
+    if made[0] != made[1]:
+        wrong = "two disguises of the problem, made with equal `rng`, differ."
+        yield each.finding(wrong, "Draw a disguise from `rng` alone.")
 
 
 def disguising(specimens: Sequence[Specimen]) -> Iterator[Finding]:
@@ -43,11 +62,14 @@ def disguising(specimens: Sequence[Specimen]) -> Iterator[Finding]:
         yield Finding("all levels", wrong, "Let `disguise` draw a new form from `rng`.")
 
 
-def inequivalent(task: Task[Any], seed: int) -> Iterator[Finding]:
-    """Two problems of the easiest level with one form have as many variables, constraints and solutions."""
+def inequivalent(task: Task[Any], level: str, seed: int) -> Iterator[Finding]:
+    """Two problems of a level with one form have as many variables, constraints and solutions."""
     known: dict[str, tuple[Outline, Place]] = {}
+    began = monotonic()
     for index in range(DRAWN):
-        place = Place(task.levels[0], "train", seed, index)
+        if level != task.levels[0] and monotonic() - began > MOMENT:
+            return
+        place = Place(level, "train", seed, index)
         problem = place.generate(task)
         seen = outline(task.csp(problem))
         before, where = known.setdefault(task.canonical(problem), (seen, place))

@@ -8,19 +8,19 @@ from aletheia_bench.testing.findings import Finding, guarded, insist, merged
 from aletheia_bench.testing.generation import again, apart, made, places, splits
 from aletheia_bench.testing.processes import Elsewhere, Stuck, compared, elsewhere
 from aletheia_bench.testing.semantics import agreeing, monotone, unknown_names
-from aletheia_bench.testing.solving import scored, searched, timeless
+from aletheia_bench.testing.solving import hurried, scored, searched, timeless
 from aletheia_bench.testing.specimen import Specimen
 from aletheia_bench.testing.symmetry import disguised, disguising, inequivalent
-from aletheia_bench.testing.texts import drawn, filed, garbage, named, rendered, shaped, told_apart
+from aletheia_bench.testing.texts import drawn, filed, garbage, named, rendered, sent, shaped, told_apart
 from aletheia_plugins import Task
 
 __all__ = ["check_task", "findings"]
 
 OF_ALL = (again, splits, apart, told_apart, disguising)
-OF_EACH = (rendered, named, filed)
+OF_EACH = (rendered, named, filed, sent)
 OF_FEW = (agreeing, monotone, searched, disguised)
 """They take longer: of levels other than the first, which is easy, they are shown one problem of each split."""
-OF_ONE = (garbage, scored, unknown_names, timeless, drawn)
+OF_ONE = (garbage, scored, unknown_names, timeless, hurried, drawn)
 """They look at little in a problem: they are shown one of each level and split."""
 
 
@@ -77,4 +77,5 @@ def _looked_at(task: Task[Any], specimens: Sequence[Specimen], seed: int) -> Ite
         for each in specimens:
             if not each.place.index:
                 yield from guarded(str(each.place), of_one(each))
-    yield from guarded(f"level {task.levels[0]}", inequivalent(task, seed))
+    for level in task.levels:
+        yield from guarded(f"level {level}", inequivalent(task, level, seed))

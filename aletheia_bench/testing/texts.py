@@ -1,6 +1,8 @@
 """What is promised of the texts of a problem: its prompt, its file, its names, its drawing."""
 
+import pickle
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from random import Random
@@ -12,13 +14,20 @@ from aletheia_bench.testing.findings import Finding, shortened
 from aletheia_bench.testing.specimen import Specimen, literals
 from aletheia_plugins import CSP, Drawing, ProblemFileError, Solution
 
-__all__ = ["drawn", "filed", "garbage", "named", "rendered", "shaped", "told_apart"]
+__all__ = ["drawn", "filed", "garbage", "named", "rendered", "sent", "shaped", "told_apart"]
 
 PROMPT = re.compile(r"( ?\S+( \S+)*\n)+")
 ATOM = re.compile("[A-Za-z0-9]+")
 NAME = re.compile(r"[^\s:]\S*( [^\s:]\S*)*")
 """A colon at the beginning of a word would end a name in the middle of a step."""
-SVG = "{http://www.w3.org/2000/svg}svg"
+VERDICT = re.compile(r"\b(UN)?SAT\b")
+SVG = "{http://www.w3.org/2000/svg}"
+SHAPE = re.compile(
+    re.escape(SVG) + "(svg|g|defs|title|desc|symbol|marker|clipPath|mask|pattern|linearGradient|radialGradient|stop"
+    "|path|line|polyline|polygon|rect|circle|ellipse|text|tspan)"
+)
+LOADING = re.compile(r"""url\((?!\s*['"]?#)|@import|image-set|javascript:|\\""", re.IGNORECASE)
+"""What in an attribute's value may load something, or is an escape that may hide it."""
 TRASH = ("", "\n", " ", "\0", "0", "-1", "p", "#", "%", "c", "é∧\ufeff", "[1, 2", "{}", "9" * 30, "garbage\n" * 50)
 CHARACTERS = "\n 019-.%cpe#,{é\0"
 
@@ -51,6 +60,14 @@ def rendered(each: Specimen) -> Iterator[Finding]:
         wrong = f"the prompt {'does not end in a newline' if bad is None else f'has the line {shortened(bad)!r}'}."
         remedy = "Write lines that end in a newline, of words with one space between them and at most one before."
         yield each.finding(wrong, remedy)
+    if (first := prompt.split(maxsplit=1)[:1]) != [each.task.name]:
+        wrong = f"the prompt begins with {shortened(' '.join(map(repr, first)) or 'nothing')}."
+        yield each.finding(
+            wrong, "Begin the prompt with the task's name, a word of its own: models read several tasks."
+        )
+    if verdict := VERDICT.search(prompt):
+        wrong = f"the prompt has the word {verdict.group()}."
+        yield each.finding(wrong, "Write no verdict into the prompt: it is what a model is asked for.")
     if type(each.task)().render(each.task.loads(each.task.dumps(each.problem))[0]) != prompt:
         wrong = "`render` writes the same problem in two ways."
         yield each.finding(wrong, "Let the prompt depend on the problem alone: no random order, no count of calls.")
@@ -97,6 +114,9 @@ def _constraints(each: Specimen, csp: CSP) -> Iterator[Finding]:
                 wrong, "Call constraints by words with one space between them, none of which begins with a colon."
             )
             break
+    if both := next((name for name in names if name in csp.domains), None):
+        wrong = f"a constraint and a variable are called {both!r}."
+        yield each.finding(wrong, "Call no constraint like a variable: a line of a trace names either.")
     if twice := next((name for name in names if names.count(name) > 1), None):
         yield each.finding(f"two constraints are called {twice!r}.", "Give each constraint a name of its own.")
     pairs = {(variable, value) for variable, values in csp.domains.items() for value in values}
@@ -115,12 +135,28 @@ def filed(each: Specimen) -> Iterator[Finding]:
         yield each.finding(wrong, "Let the file have all that the problem has, and `loads` read it.")
 
 
+def sent(each: Specimen) -> Iterator[Finding]:
+    """To a worker process, and back; not if the problem's class stands where no process can import it."""
+    if type(each.problem).__module__ not in sys.modules:
+        return
+    remedy = "Let problems be plain data that can be pickled: worker processes are sent them."
+    try:
+        copy = pickle.loads(pickle.dumps(each.problem))  # noqa: S301 - our own bytes
+    except Exception as error:  # noqa: BLE001 - whatever a plugin raises is a finding
+        yield each.finding(f"pickling it raises {type(error).__name__}: {shortened(str(error))}.", remedy)
+    else:
+        if copy != each.problem:
+            yield each.finding("it is not equal to what pickle makes of it.", remedy)
+
+
 def garbage(each: Specimen) -> Iterator[Finding]:
     """Texts that are no problem, and files with mistakes in them."""
     text, rng = each.task.dumps(each.problem), each.rng("garbage")
     for spoilt in [*TRASH, *(_spoilt(text, rng) for _ in range(40))]:
         try:
-            each.task.loads(spoilt)
+            if not list(each.task.loads(spoilt)):
+                wrong = f"`loads` of {shortened(repr(spoilt))} returns no problem."
+                yield each.finding(wrong, "Let `loads` raise ProblemFileError for a file without problems.")
         except ProblemFileError:
             pass
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises is a finding
@@ -153,16 +189,21 @@ def drawn(each: Specimen) -> Iterator[Finding]:
         except (ET.ParseError, TypeError) as error:
             yield each.finding(f"{shown} is no XML ({error}).", "Write a well-formed SVG document; escape < and &.")
             return
-        if root.tag != SVG or not {"viewBox", "width"}.intersection(root.keys()):
+        if root.tag != f"{SVG}svg" or not {"viewBox", "width"}.intersection(root.keys()):
             remedy = 'Begin with <svg xmlns="http://www.w3.org/2000/svg" viewBox="...">.'
             yield each.finding(f"{shown} is no SVG document with a size.", remedy)
-        if any(_active(element) for element in root.iter()):
-            yield each.finding(f"{shown} has a script or a link.", "Draw shapes and texts alone: reports show it.")
+        if active := next((odd for element in root.iter() for odd in _active(element)), None):
+            wrong = f"{shown} has a script, a link or a style, or may have: {shortened(active)}."
+            yield each.finding(wrong, "Draw shapes and texts alone: reports show it.")
 
 
-def _active(element: ET.Element) -> bool:
-    tag = element.tag.rpartition("}")[2].lower()
-    keys = [key.rpartition("}")[2].lower() for key in element.keys()]  # noqa: SIM118 - an element is no mapping
-    return tag in ("script", "foreignobject", "image", "a", "use") or any(
-        k.startswith("on") or k == "href" for k in keys
-    )
+def _active(element: ET.Element) -> Iterator[str]:
+    """An element that is no shape, an attribute that acts, or a value that loads something."""
+    if not SHAPE.fullmatch(element.tag):
+        yield f"<{element.tag.rpartition('}')[2]}>"
+    for key, value in element.items():
+        name = key.rpartition("}")[2].lower()
+        if name.startswith("on") or name in ("href", "src", "base"):
+            yield name
+        elif LOADING.search(value):
+            yield f"{name}={value}"

@@ -35,7 +35,8 @@ class Repeating:
             count += 1
         tokens = tuple(map(len, words[:count]))
         done = stopped or count == len(words)
-        return Completion(request.id, text, tokens, len(words), "stop" if done else "length", seconds=0.0)
+        read = len(WORD.findall(request.instruction)) + len(words)
+        return Completion(request.id, text, tokens, read, "stop" if done else "length", seconds=0.0)
 
 
 # --8<-- [end:model]

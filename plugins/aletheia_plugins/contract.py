@@ -52,7 +52,7 @@ class Task(Protocol[P]):
         ...
 
     def loads(self, text: str) -> Sequence[P]:
-        """The problems in the text of a file of the field's own format; raises ProblemFileError."""
+        """The problems in the text of a file of the field's own format; raises ProblemFileError, also for none."""
         ...
 
     def dumps(self, problem: P) -> str:
@@ -60,7 +60,7 @@ class Task(Protocol[P]):
         ...
 
     def render(self, problem: P) -> str:
-        """The prompt: lines that end in a newline; words separated by single spaces."""
+        """The prompt: lines that end in a newline; words separated by single spaces; the first is the task's name."""
         ...
 
     def domains(self, problem: P) -> Domains:
@@ -103,7 +103,7 @@ class Drawing(Protocol):
     """A task whose problems can be seen."""
 
     def draw(self, problem: Any, assignment: Assignment) -> str:
-        """An SVG document of the problem with a partial assignment in it; without scripts and links."""
+        """An SVG document of the problem with a partial assignment in it; without scripts, links and styles."""
         ...
 
 

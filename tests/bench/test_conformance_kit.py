@@ -1,6 +1,7 @@
 """The kit that tells authors what is wrong with a plugin: each of many mistakes, and nothing where there is none."""
 
 import random
+import time
 from dataclasses import replace
 
 import pytest
@@ -64,7 +65,7 @@ BROKEN = {
     "Loses": "a disguise of the problem has other variables, constraints or solutions than the problem.",
     "BrokenXml": "is no XML (",
     "Html": "is no SVG document with a size. Begin with <svg",
-    "Scripted": "has a script or a link. Draw shapes and texts alone",
+    "Scripted": "has a script, a link or a style, or may have: onclick. Draw shapes and texts alone",
 }
 IN_ANOTHER_PROCESS = {
     "HashSeeded": "another process makes another problem of these arguments: `render` differs. Draw from `generator`",
@@ -128,9 +129,10 @@ def test_findings_of_one_kind_are_counted():
 
 # --- models ---
 
-PROMPTS = ["one\n", "two\n", "three\n"]
+PROMPTS = ["one\n", "two\n", "three four\n"]
 EXAMPLES = [
-    Example(prompt, " ".join(f"{prompt.strip()}{n}" for n in range(12)) + "\n") for prompt in [*PROMPTS, "", "other"]
+    Example(prompt, " ".join(f"{prompt[:3].strip()}{n}" for n in range(12)) + "\n")
+    for prompt in [*PROMPTS, "", "other"]
 ]
 
 
@@ -282,7 +284,130 @@ class Hopeful(Parrot):
         return [[0.5 for _ in continuations] for _ in prompts]
 
 
+class TokenStop(Parrot):
+    """Compares each token with the stop texts."""
+
+    def _write(self, request):
+        words = self.completions.get(request.prompt, "").split(" ")
+        stop = tuple(stop for stop in request.stop if stop.strip() in words)
+        return super()._write(replace(request, stop=stop))
+
+
+class LastStop(Parrot):
+    def _write(self, request):
+        return super()._write(replace(request, stop=request.stop[-1:]))
+
+
+class FirstStop(Parrot):
+    def _write(self, request):
+        return super()._write(replace(request, stop=request.stop[:1]))
+
+
+class ShortQueue(Parrot):
+    def submit(self, request):
+        if len(self.queue) < 8:
+            super().submit(request)
+
+
+class ByPrompt(Parrot):
+    """Of two requests with one prompt it keeps the last."""
+
+    def submit(self, request):
+        self.queue = type(self.queue)(each for each in self.queue if each.prompt != request.prompt)
+        super().submit(request)
+
+
+class ForgetsOnSubmit(Parrot):
+    polled = False
+
+    def submit(self, request):
+        if self.polled:
+            self.queue.clear()
+        self.polled = False
+        super().submit(request)
+
+    def poll(self):
+        self.polled = True
+        return super().poll()
+
+
+class SameSeed(Parrot):
+    """At a temperature it writes another example, which depends on the prompt alone."""
+
+    def _write(self, request):
+        other = PROMPTS[PROMPTS.index(request.prompt) - 1]
+        return super()._write(replace(request, prompt=other) if request.temperature else request)
+
+
+class Sampling(Parrot):
+    """The right one, and it samples."""
+
+    def _write(self, request):
+        other = random.Random(request.seed).choice(PROMPTS)
+        return super()._write(replace(request, prompt=other) if request.temperature else request)
+
+
+class Ascii(Parrot):
+    def _write(self, request):
+        request.prompt.encode("ascii")
+        return super()._write(request)
+
+
+class AtMostEight(Parrot):
+    def _write(self, request):
+        return super()._write(replace(request, max_tokens=min(request.max_tokens, 8)))
+
+
+class CountsNothing(Parrot):
+    def _write(self, request):
+        return replace(super()._write(request), prompt_tokens=0)
+
+
+class Aeons(Parrot):
+    def _write(self, request):
+        return replace(super()._write(request), seconds=1e9)
+
+
+class Backwards(Parrot):
+    def _write(self, request):
+        return replace(super()._write(request), seconds=-1.0)
+
+
+class Timeless(Parrot):
+    def _write(self, request):
+        return replace(super()._write(request), seconds=float("nan"))
+
+
+class Uninstructed(Parrot):
+    def _write(self, request):
+        return super()._write(replace(request, instruction=""))
+
+
+class Unhurried(Parrot):
+    def _write(self, request):
+        slow = request.seconds == 0
+        time.sleep(0.06 if slow else 0)
+        return replace(super()._write(request), seconds=0.06 if slow else 0.0)
+
+
+WHOLE_STOP = "End a completion behind the token with which a stop text is whole, and include it."
+QUEUE = "Queue each request, however many there are, and also where its prompt is queued already."
 MODELS = {
+    TokenStop: "stop ('never written', 'one0 one1 '): it writes ",
+    LastStop: WHOLE_STOP,
+    FirstStop: WHOLE_STOP,
+    ShortQueue: f"40 requests at once: 32 of them are never completed. {QUEUE}",
+    ByPrompt: f"40 requests at once: 37 of them are never completed. {QUEUE}",
+    ForgetsOnSubmit: "of them are never completed. Let `submit` keep what is queued, also between two polls.",
+    SameSeed: "but the same with each of 13 seeds. Draw with the request's `seed`: another seed, another text.",
+    Ascii: "`_write` raises UnicodeEncodeError",
+    AtMostEight: "max_tokens 32: it writes no more than 8 tokens, and its finish is 'length'. Cut where",
+    CountsNothing: "the `prompt_tokens` of each completion are 0. Count the tokens that the model read.",
+    Aeons: "a completion says that it took 1e+09 s, where all took 0.00 s. Let `seconds` be the share",
+    Backwards: "it took -1.0 s for 1 tokens of a prompt. Count tokens and seconds, from 0 up.",
+    Timeless: "it took nan s for 1 tokens of a prompt. Count tokens and seconds, from 0 up.",
+    Uninstructed: "it changes neither what is written nor `prompt_tokens`. Read `instruction` before the prompt",
+    Unhurried: "seconds 0: it took 0.06 s, and its finish is 'length'. End a completion with 'timeout'",
     Moody: "asked again, at temperature 0, it writes",
     Counting: "Depend on no earlier call.",
     Batched: "Let a completion depend on its request alone, not on its batch or its place in it.",
@@ -311,6 +436,10 @@ MODELS = {
 def test_nothing_is_wrong_with_the_model_that_ships():
     assert sentences(model_findings(Parrot, prompts=PROMPTS)) == ""
     check_model(Parrot, prompts=PROMPTS)
+
+
+def test_nothing_is_wrong_with_a_model_that_samples():
+    assert sentences(model_findings(Sampling, prompts=PROMPTS)) == ""
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

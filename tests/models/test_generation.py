@@ -39,9 +39,9 @@ def model(request, hf_model):
     file = request.getfixturevalue("toy_file")
     made = []
 
-    def make(**options) -> Model:
-        settings = {"generation": options}
-        made.append(GGUF().open(Card("toy", "gguf", file, chat=True, instructed=True, weights=file, settings=settings)))
+    def make(*, instructed=True, **options) -> Model:
+        card = Card("toy", "gguf", file, chat=True, weights=file, settings={"generation": options})
+        made.append(GGUF().open(replace(card, instructed=instructed)))
         return made[-1]
 
     yield make
@@ -65,6 +65,12 @@ def requests(*, max_tokens=12, temperature=0.0, stop=(), prompts=PROMPTS):
 
 def test_it_keeps_the_contract(model):
     check_model(model, prompts=PROMPTS)
+
+
+@pytest.mark.parametrize("model", ["gguf"], indirect=True)
+def test_a_card_without_instructions_has_no_room_for_one_and_reads_it_all_the_same(model):
+    asked = [replace(request, instruction="grey pink\n") for request in requests()]
+    assert texts(ask(model(instructed=False), *asked)) == texts(ask(model(), *asked))
 
 
 def texts(completions) -> dict[str, tuple[str, tuple[int, ...], str]]:

@@ -186,9 +186,12 @@ class Engine:
             self._decode([(token, first + n, place) for n, token in enumerate(part)], last_only=True)
 
     def _share(self, slot: _Slot, place: int) -> int:
-        """Take over what the KV cache has of the instruction, which is read alone and once; how many tokens that is."""
+        """Take over what the KV cache has of the instruction, which is read alone and once; how many tokens that is.
+
+        None where there is no room for it: then it is read as a part of the prompt.
+        """
         said = slot.request.instruction
-        if not said:
+        if not said or not self.settings.instructed:
             return 0
         own = self.settings.writing
         if self.shared[0] != said:
