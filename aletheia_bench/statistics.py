@@ -146,7 +146,8 @@ def _ratio(sums: np.ndarray, sizes: np.ndarray) -> tuple[float, float, float]:
     ratio = sums.sum() / sizes.sum()
     squares = (sums - ratio * sizes) ** 2
     error = math.sqrt(m / (m - 1) * squares.sum()) / sizes.sum()
-    kurtosis = m * (squares**2).sum() / squares.sum() ** 2 if error else 1.0
+    spread = squares.sum() ** 2  # 0 also where a square is too small for a float
+    kurtosis = m * (squares**2).sum() / spread if spread else 1.0
     freedom = 2 * m / max(kurtosis - 1, 2 * m / (m - 1))
     return float(ratio), float(error), float(stats.t.ppf(1 - TAIL, freedom))
 
@@ -156,9 +157,9 @@ def _skewed(sums: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
     m = len(sums)
     ratio, error, t = _ratio(sums, sizes)
     residuals = sums - ratio * sizes
-    skew = 0.0
-    if m > 2 and error:
-        skew = (residuals**3).mean() / (residuals**2).mean() ** 1.5 * math.sqrt(m * (m - 1)) / (m - 2)
+    skew, spread = 0.0, (residuals**2).mean() ** 1.5
+    if m > 2 and spread:
+        skew = (residuals**3).mean() / spread * math.sqrt(m * (m - 1)) / (m - 2)
     offset, root = error * t, math.sqrt(m)
     if abs(skew) < 1e-6:
         return ratio - offset, ratio + offset

@@ -12,7 +12,7 @@ from itertools import combinations, permutations, product
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 from scipy import stats
 
 from aletheia_bench import statistics
@@ -254,6 +254,8 @@ def test_a_skewed_mean_reaches_further_to_the_side_of_its_tail():
 
 
 @given(st.lists(st.floats(-1e3, 1e3, allow_subnormal=False), min_size=1, max_size=20))
+@example([0.0, 1.1327533650945582e-93])
+@example([0.0, 0.0, 1e-130])
 def test_a_mean_lies_in_its_interval_and_is_negative_only_where_a_value_is(values):
     found = mean(values)
     if found.low is not None:
