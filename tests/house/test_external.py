@@ -71,13 +71,13 @@ def separate(folder: Path, root: Path, plugin: Path, package: str) -> tuple[Comm
 
     pip is done before the environment sees them: what is installed there is none of its business.
     """
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("ALETHEIA_") and k != "PYTHONPATH"}
     called(*PIP, "wheel", *LOCAL, "--wheel-dir", folder / "wheels", root, plugin)
     venv.create(folder / "venv", symlinks=True)
     python = folder / "venv" / "bin" / "python"
-    called(*PIP, "--python", python, "install", *LOCAL, *sorted((folder / "wheels").glob("*.whl")))
+    called(*PIP, "--python", python, "install", *LOCAL, *sorted((folder / "wheels").glob("*.whl")), env=clean)
     (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
     (site / "others.pth").write_text(f"{sysconfig.get_path('purelib')}\n{sysconfig.get_path('platlib')}\n")
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("ALETHEIA_") and k != "PYTHONPATH"}
     for name in ("aletheia_bench", package):
         found = called(python, "-c", f"import {name}; print({name}.__file__)", env=clean, cwd=folder).stdout
         assert site in Path(found).parents
