@@ -192,7 +192,7 @@ def resolved(task: str, card: Card, model: Model, plugins: Plugins, hashes: Mapp
         },
         "model": facts(model, "facts", model.facts()),
         "machine": {"system": platform.platform(), "processor": platform.machine()},
-        "plugins": {r.name: f"{r.distribution} {r.version}" for r in plugins.reports if r.status == "active"},
+        "plugins": {r.name: r.release for r in plugins.reports if r.status == "active"},
     }
 
 

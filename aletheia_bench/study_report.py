@@ -93,7 +93,7 @@ def _headline(study: Study, done: Sequence[Conducted], pooled: Pooled) -> Sectio
                 name,
                 arm,
                 *(percent(pooled[arm, name].estimates[measure]) for measure in HEADLINE),
-                *(_spread(done, arm, name, measure) for measure in apart),
+                *_spread(done, arm, name, apart),
             ]
             for name in names
             for arm in study.arms
@@ -101,15 +101,14 @@ def _headline(study: Study, done: Sequence[Conducted], pooled: Pooled) -> Sectio
     )
 
 
-def _spread(done: Iterable[Conducted], arm: str, name: str, measure: str) -> str:
-    """A rate of each seed, in percent."""
-    values = []
-    for c in done:
-        runs = [run for run in c.runs if c.arm == arm and name in (run.name, ALL)]
-        if runs:
-            value = pool(runs, name=name, model=arm).estimates[measure].value
-            values.append("n/a" if value is None else f"{100 * value:.1f}")
-    return " ".join(values)
+def _spread(done: Iterable[Conducted], arm: str, name: str, measures: Sequence[str]) -> list[str]:
+    """Of each of these rates what it is for each seed, in percent."""
+    if not measures:
+        return []
+    chosen = ([run for run in c.runs if c.arm == arm and name in (run.name, ALL)] for c in done)
+    seeds = [pool(runs, name=name, model=arm).estimates for runs in chosen if runs]
+    rates = [[found[measure].value for found in seeds] for measure in measures]
+    return [" ".join("n/a" if value is None else f"{100 * value:.1f}" for value in each) for each in rates]
 
 
 def _arms(study: Study, pooled: Pooled) -> Section:

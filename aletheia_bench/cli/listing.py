@@ -21,8 +21,8 @@ def models(found: Plugins) -> str:
         try:
             card = cards.read(path)
         except AletheiaError as error:
-            (whose,) = [f"{r.name!r} of {r.distribution} {r.version}" for r in found.reports if name in r.cards]
-            broken.append(f"Broken: card {name!r} (plugin {whose}): {printable(str(error))}")
+            (whose,) = [report.label for report in found.reports if name in report.cards]
+            broken.append(f"Broken: card {name!r} ({whose}): {printable(str(error))}")
             continue
         there = "yes" if card.weights and card.weights.exists() else "no"
         rows.append([card.name, card.backend, card.context, card.arm, there, card.control or "-"])
@@ -34,7 +34,7 @@ def plugins(found: Plugins) -> str:
     rows = [
         [
             report.name,
-            f"{report.distribution} {report.version}",
+            report.release,
             report.status,
             str(report.error) if report.error else ", ".join((*report.tasks, *report.backends, *report.cards)),
         ]

@@ -60,13 +60,23 @@ class PluginReport:
     """That loading it took."""
 
     @property
+    def release(self) -> str:
+        """Distribution and version."""
+        return f"{self.distribution} {self.version}"
+
+    @property
+    def label(self) -> str:
+        """Whose something is, in a sentence about it."""
+        return f"plugin {self.name!r} of {self.release}"
+
+    @property
     def delay(self) -> str:
         """A sentence if every command waits for a stranger's plugin; otherwise nothing."""
         if self.seconds < SLOW or self.distribution == BUILT_IN:
             return ""
         return (
-            f"plugin {self.name!r} of {self.distribution} {self.version} takes {self.seconds:.1f} s to load, and every "
-            f"command waits for it: import what is heavy where it is used, or name the plugins to load in {VARIABLE}"
+            f"{self.label} takes {self.seconds:.1f} s to load, and every command waits for it: "
+            f"import what is heavy where it is used, or name the plugins to load in {VARIABLE}"
         )
 
 
@@ -96,7 +106,7 @@ class Plugins:
     def strangers(self) -> dict[tuple[str, str], str]:
         """Kind and name of what was asked for and is not built in → whose it is."""
         return {
-            (kind, name): f"plugin {report.name!r} of {report.distribution} {report.version}"
+            (kind, name): report.label
             for report in self.reports
             for kind, names in (("task", report.tasks), ("back-end", report.backends))
             for name in names
@@ -105,9 +115,7 @@ class Plugins:
 
     def kinds(self, error: PluginError) -> list[str]:
         """Whether the plugin of the error brings tasks, back-ends or both."""
-        found = [
-            r for r in self.reports if (r.name, f"{r.distribution} {r.version}") == (error.plugin, error.distribution)
-        ]
+        found = [r for r in self.reports if (r.name, r.release) == (error.plugin, error.distribution)]
         return [kind for kind in ("task", "back-end") if any(r.tasks if kind == "task" else r.backends for r in found)]
 
 
