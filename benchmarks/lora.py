@@ -18,7 +18,7 @@ from aletheia_bench.contexts import examples
 from aletheia_models.hf.batches import batches
 from aletheia_models.hf.loading import load_model, load_tokenizer
 from aletheia_models.hf.loop import return_memory, train
-from aletheia_models.lora.training import Adapter, Learner, Recipe, adapted
+from aletheia_models.lora.training import Adapter, Learner, Processes, Recipe, adapted
 from aletheia_tasks.sat import Sat
 
 PLAN = corpus.Plan(Sat(), "tiny", 10_000)
@@ -28,7 +28,7 @@ def ours(student, taken, recipe):
     with TemporaryDirectory() as folder:
         numbered = [((0, n), batch) for n, batch in enumerate(taken, 1)]
         done = train(
-            Learner(student, recipe), lambda _: iter(numbered), recipe, checkpoint=Path(folder) / "c",
+            Learner(student, recipe, Processes()), lambda _: iter(numbered), recipe, checkpoint=Path(folder) / "c",
             progress=lambda *_, **__: None,
         )  # fmt: skip
     return done["tokens"] / done["seconds"]

@@ -4,7 +4,10 @@ from importlib import import_module
 
 from aletheia_plugins import MissingError
 
-__all__ = ["device", "require"]
+__all__ = ["QUANTIZER", "device", "require"]
+
+QUANTIZER = "bitsandbytes"
+"""The package that holds weights in 4 bits."""
 
 
 def require(extra: str, *packages: str) -> None:

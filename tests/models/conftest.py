@@ -52,6 +52,26 @@ def student(tokenizer):
     return make
 
 
+def restless(model):
+    """The model with random weights that an adapter can change: a fresh student's layers add nothing yet."""
+    import torch
+
+    with torch.no_grad():
+        torch.nn.init.ones_(model.model.norm.weight)
+        for name, values in model.model.layers.named_parameters():
+            if "norm" not in name:
+                values.normal_(std=0.1)
+    return model
+
+
+@pytest.fixture
+def base(student, tokenizer, tmp_path):
+    """The folder of a restless student."""
+    restless(student()).save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    return tmp_path / "base"
+
+
 @pytest.fixture
 def toy_file(student, tokenizer, tmp_path):
     """The same student as a GGUF file."""

@@ -19,10 +19,12 @@ from aletheia_models.hf import batches as batches_of_hf
 from aletheia_models.hf.batches import batches
 from aletheia_models.hf.loading import load_tokenizer
 from aletheia_models.hf.training import Learner as Whole, Recipe as WholeRecipe
-from aletheia_models.lora import LoRA, bases
+from aletheia_models.lora import LoRA, backend, bases, training
 from aletheia_models.lora.bases import fingerprint
-from aletheia_models.lora.training import Adapter, Learner, Recipe, adapted
+from aletheia_models.lora.training import Adapter, Learner, Processes, Recipe, adapted
 from aletheia_plugins import Card, MissingError, ModelFileError, Request, UsageError
+
+from .conftest import restless
 
 TRAINING = {"tokens": 15_000, "tokens_per_batch": 60, "learning_rate": 1e-2, "length": 64}
 
@@ -41,20 +43,6 @@ class Stopping:
         self.left -= 1
         if self.left == 0:
             raise KeyboardInterrupt
-
-
-@pytest.fixture
-def base(student, tokenizer, tmp_path):
-    """A model of random weights that an adapter can change: a fresh student's layers add nothing yet."""
-    made = student()
-    with torch.no_grad():
-        torch.nn.init.ones_(made.model.norm.weight)
-        for name, values in made.model.layers.named_parameters():
-            if "norm" not in name:
-                values.normal_(std=0.1)
-    made.save_pretrained(tmp_path / "base")
-    tokenizer.save_pretrained(tmp_path / "base")
-    return tmp_path / "base"
 
 
 @pytest.fixture
@@ -123,7 +111,7 @@ def test_the_loss_is_the_trainers_own(student, tokenizer, toy):
     """Without an adapter and without hints, both ways to learn minimise the same."""
     (batch,) = batches(toy, tokenizer, tokens_per_batch=10_000, max_length=64, seed=0)
     whole = Whole(student(), WholeRecipe(tokens=1), seed=0)
-    ours = Learner(adapted(student(), Adapter(rank=0), Recipe(tokens=1), seed=0), Recipe(tokens=1))
+    ours = Learner(adapted(student(), Adapter(rank=0), Recipe(tokens=1), seed=0), Recipe(tokens=1), Processes())
     for learner in (whole, ours):
         learner.student.train()
     assert ours.gradients(batch)[1].item() == pytest.approx(whole.gradients(batch)[1].item(), rel=1e-5)
@@ -137,7 +125,7 @@ def test_checkpointing_gradients_changes_nothing(student, tokenizer, toy):
     found = []
     for twice in (False, True):
         recipe = Recipe(tokens=1, gradient_checkpointing=twice)
-        learner = Learner(adapted(student(), Adapter(rank=4), recipe, seed=3), recipe)
+        learner = Learner(adapted(student(), Adapter(rank=4), recipe, seed=3), recipe, Processes())
         learner.student.train()
         loss = learner.gradients(batch)[1].item()
         found.append((loss, {name: p.grad.clone() for name, p in learner.named_parameters()}))
@@ -278,6 +266,11 @@ def test_an_example_that_is_too_long_is_refused_not_cut(card, toy, tmp_path):
         ("lora", {"rank": -1}, "[lora] rank is -1, expected 0 or a positive number."),
         ("lora", {"dropout": 1.0}, "[lora] dropout is 1.0, expected a number from 0 to less than 1."),
         ("lora", {"bits": 8}, "[lora] bits is 8, expected 4 or 16."),
+        (
+            "lora",
+            {"bits": 4, "rank": 0},
+            "[lora] rank = 0 trains all weights, which cannot be held in 4 bits: set bits = 16.",
+        ),
         ("training", {"tokens": 0}, "[training] needs tokens, the number of tokens to train on, or epochs."),
         ("training", {"epochs": -1}, "[training] epochs is -1, expected a positive number."),
         ("training", {"length": 0}, "[training] length is 0, expected a positive number."),
@@ -295,10 +288,54 @@ def test_layers_that_the_base_does_not_have_are_said(card, toy, tmp_path):
         fit(with_options(card, lora={"targets": "nothing"}), toy, tmp_path / "adapter")
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_four_bits_need_a_gpu(card, toy, tmp_path):
-    with pytest.raises(UsageError, match=r"\[lora\] bits = 4 needs a CUDA GPU, and there is none"):
+@pytest.mark.parametrize("twice", [False, True])
+def test_an_adapter_learns_on_a_base_in_four_bits(card, base, student, toy, tmp_path, twice):
+    pytest.importorskip("bitsandbytes")
+    restless(student(hidden_size=64)).save_pretrained(base)  # constants are those of 64 numbers
+    card = with_options(card, lora={"bits": 4}, training={"gradient_checkpointing": twice, "learning_rate": 5e-3})
+    assert fit(card, toy, tmp_path / "adapter")["precision"] == "nf4"
+    card = replace(card, weights=tmp_path / "adapter")
+    prompts, expected = [e.prompt for e in toy], [e.completion for e in toy]
+    model = LoRA().open(with_options(card, generation={"merged": False}))
+    assert {p.dtype for p in model.model.model.layers.parameters()} == {torch.uint8, torch.float32}
+    assert written(model, prompts) == expected
+    assert written(LoRA().open(card), prompts) == expected  # merged into the base in full precision
+
+
+def test_without_the_package_for_four_bits_a_base_is_held_in_more_and_that_is_said(
+    card, toy, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(backend, "QUANTIZER", "no_such_package")
+    card = with_options(card, lora={"bits": 4}, training={"tokens": 100})
+    precision = fit(card, toy, tmp_path / "adapter")["precision"]
+    assert precision == ("bf16" if torch.cuda.is_available() else "f32")
+    (message,) = caplog.messages
+    assert message == (
+        f"[lora] bits = 4 needs no_such_package, which is not installed: the base is held in {precision}. "
+        "Get it with pip install 'aletheia-bench[nf4]', or set bits = 16."
+    )
+
+
+def test_a_base_in_four_bits_is_not_shared_by_processes(card, toy, tmp_path, monkeypatch):
+    pytest.importorskip("bitsandbytes")
+
+    class Sharing(Processes):
+        def __init__(self):
+            super().__init__()
+            self.sharded = True
+
+    monkeypatch.setattr(training, "Processes", Sharing)
+    with pytest.raises(UsageError, match=r"\[lora\] bits = 4 cannot be shared by processes"):
         fit(with_options(card, lora={"bits": 4}), toy, tmp_path / "adapter")
+
+
+def test_a_parameter_that_gets_no_gradient_is_said(student, tokenizer, toy):
+    (batch,) = batches(toy, tokenizer, tokens_per_batch=10_000, max_length=64, seed=0)
+    made = student()
+    made.spare = torch.nn.Linear(2, 2)
+    learner = Learner(adapted(made, Adapter(rank=0), Recipe(tokens=1), seed=0), Recipe(tokens=1), Processes())
+    with pytest.raises(ModelFileError, match=r"2 of the parameters to train get no gradient, such as spare.weight"):
+        learner.gradients(batch)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")

@@ -15,11 +15,12 @@ from typing import Any, Protocol
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers import PreTrainedModel
 
 from aletheia_plugins import ModelFileError
 
-__all__ = ["resume", "save"]
+__all__ = ["resume", "save", "whole"]
 
 RANDOM = "random"
 """The state of PyTorch's generator, which dropout draws from on a CPU."""
@@ -28,10 +29,12 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
 
 
 class Learner(Protocol):
-    """A module with a student in it."""
+    """A module with a student in it, in the process of this rank."""
 
     @property
     def student(self) -> PreTrainedModel: ...
+
+    rank: int
 
     def named_parameters(self) -> Any: ...
 
@@ -41,17 +44,19 @@ def save(
 ) -> None:
     """Write a checkpoint beside the old one, then put it in its place: a crash at any time leaves one that is whole.
 
-    Raises ModelFileError if there is no room for it.
+    Of several processes, all call this and the first one writes. Raises ModelFileError if there is no room for it.
     """
-    new, old = _beside(folder)
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    tensors = {name: tensor.detach().contiguous() for name, tensor in learner.named_parameters()}
+    tensors = {name: whole(tensor) for name, tensor in learner.named_parameters()}
     tensors[RANDOM] = torch.get_rng_state()
     names = {id(p): name for name, p in learner.named_parameters()}
     for parameter, moments in chain.from_iterable(optimizer.state.items() for optimizer in optimizers):
         for key, value in moments.items():
-            tensors[f"{key}.{names[id(parameter)]}"] = value.contiguous()
+            tensors[f"{key}.{names[id(parameter)]}"] = whole(value)
+    if learner.rank:
+        return
+    new, old = _beside(folder)
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
     try:
         save_file(tensors, new / "state.safetensors")
     except SafetensorError as error:
@@ -91,7 +96,7 @@ def resume(folder: Path, learner: Learner, optimizers: Sequence[torch.optim.Opti
         )
     with torch.no_grad():
         for name, parameter in parameters.items():
-            parameter.copy_(tensors[name])
+            parameter.copy_(_like(parameter, tensors[name]))
     if RANDOM in tensors:
         torch.set_rng_state(tensors[RANDOM])
     names = {id(p): name for name, p in parameters.items()}
@@ -99,8 +104,22 @@ def resume(folder: Path, learner: Learner, optimizers: Sequence[torch.optim.Opti
         for parameter in chain.from_iterable(group["params"] for group in optimizer.param_groups):
             kept = {key: tensors.get(f"{key}.{names[id(parameter)]}") for key in MOMENTS}
             found = {key: moment for key, moment in kept.items() if moment is not None}
-            optimizer.state[parameter] = {key: moment.to(parameter.device) for key, moment in found.items()}
+            optimizer.state[parameter] = {key: _like(parameter, moment) for key, moment in found.items()}
     return progress
+
+
+def whole(tensor: torch.Tensor) -> torch.Tensor:
+    """All of a tensor. If processes share it, each of them must ask."""
+    tensor = tensor.detach()
+    return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).contiguous()
+
+
+def _like(parameter: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor where the parameter is, and shared as that is, if they have one shape: all processes have read it."""
+    tensor = tensor.to(parameter.device)
+    if not isinstance(parameter, DTensor) or tensor.shape != parameter.shape:
+        return tensor
+    return distribute_tensor(tensor, parameter.device_mesh, parameter.placements, src_data_rank=None)
 
 
 def _beside(folder: Path) -> tuple[Path, Path]:

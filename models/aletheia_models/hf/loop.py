@@ -125,7 +125,7 @@ def train(
     """Train until the token budget is spent; go on from `checkpoint` if that folder exists.
 
     `stream` gives the batches from some place on, without end, each with the place behind it. Of several processes,
-    each takes one of every step's batches; the first one writes checkpoints.
+    each takes one of every step's batches.
     """
     optimizers = learner.optimizers()
     state = _Progress(**resume(checkpoint, learner, optimizers))
@@ -146,7 +146,7 @@ def train(
         progress(
             min(state.tokens, schedule.tokens), schedule.tokens, loss=state.loss, rate=state.tokens / state.seconds
         )
-        if learner.rank == 0 and time.monotonic() - saved > schedule.checkpoint_seconds:
+        if _agreed(learner, time.monotonic() - saved > schedule.checkpoint_seconds):
             save(checkpoint, learner, optimizers, asdict(state))
             saved = time.monotonic()
     learner.student.eval()
@@ -166,6 +166,16 @@ def _step(
     if not torch.isfinite(total):  # looked at last: a GPU would wait here
         raise ModelFileError("The loss is no longer finite: lower learning_rate in the card's [training].")
     return loss.item()
+
+
+def _agreed(learner: Learner, due: bool) -> bool:
+    """Whether the first process thinks so: clocks differ, and all must do the same."""
+    if learner.world == 1:
+        return due
+    _, parameter = next(learner.named_parameters())
+    told = torch.tensor(int(due), device=parameter.device)
+    torch.distributed.broadcast(told, 0)
+    return bool(told)
 
 
 def keep_memory() -> None:

@@ -1,6 +1,7 @@
 """The `lora` back-end: adapters on causal language models, trained, evaluated and merged. Imports torch when used."""
 
 import json
+import logging
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,12 +11,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from aletheia_models.lora.bases import fingerprint, here, locate
-from aletheia_models.packages import device, require
+from aletheia_models.packages import QUANTIZER, device, require
 from aletheia_models.tables import check_tables, trained
 from aletheia_plugins import Card, Example, MissingError, Model, ModelFileError, Progress, UsageError
 
 __all__ = ["LoRA"]
 
+LOG = logging.getLogger(__name__)
 PACKAGES = ("peft", "accelerate")
 BASE = "base.json"
 """Beside an adapter: which base it belongs to."""
@@ -38,10 +40,12 @@ class LoRA:
         require("lora", *PACKAGES)
         from aletheia_models.hf.generation import HFModel
         from aletheia_models.hf.loading import load_tokenizer
+        from aletheia_models.lora.training import Adapter
 
         check_tables(card, "lora")
-        options = _generation(card)
-        model = _student(card, merged=options["merged"], dtype=_dtype())
+        options, adapter = _generation(card), Adapter.of(card.settings.get("lora", {}))
+        precision = _precision(16 if options["merged"] else adapter.bits)
+        model = _student(card, merged=options["merged"], **_held(precision))
         assert card.weights
         return HFModel(model, load_tokenizer(card.weights), batch_size=options["batch_size"], chat=card.chat)
 
@@ -66,13 +70,11 @@ class LoRA:
         progress: Progress,
     ) -> Mapping[str, Any]:
         require("lora", *PACKAGES)
-        import torch
-
         from aletheia_models.hf.batches import batches, stream
         from aletheia_models.hf.loading import load_model, load_tokenizer
         from aletheia_models.hf.loop import return_memory, train
         from aletheia_models.hf.student import parameters
-        from aletheia_models.lora.training import Adapter, Learner, Recipe, adapted
+        from aletheia_models.lora.training import Adapter, Learner, Processes, Recipe, adapted
 
         recipe = Recipe.of(card.settings.get("training", {}))
         adapter = Adapter.of(card.settings.get("lora", {}))
@@ -82,12 +84,15 @@ class LoRA:
         if not any(True for page in pages for _ in page):
             raise ModelFileError(f"{card.name} has nothing to learn from: its corpora are empty.")
         return_memory()
+        processes = Processes()  # from here on, each has a GPU of its own
         tokenizer = load_tokenizer(base)
-        dtype = _dtype() if adapter.rank else torch.float32  # small steps are lost in bfloat16
-        model = load_model(base, dtype=dtype, **_quantized(adapter.bits))
-        student = adapted(model, adapter, recipe, seed=seed)
-        learner = Learner(student, recipe)
+        precision = _precision(adapter.bits) if adapter.rank else "f32"  # small steps are lost in bfloat16
+        if precision == "nf4" and processes.sharded:
+            raise UsageError("[lora] bits = 4 cannot be shared by processes: set it to 16, or leave FSDP out.")
+        student = adapted(load_model(base, **_held(precision)), adapter, recipe, seed=seed)
+        learner = Learner(student, recipe, processes)
         if learner.rank == 0:
+            LOG.info("%s is held in %s on %s, by %d processes", base, precision, learner.device, learner.world)
             _begin(card, base, out)
         framed = _Framed(pages, _frame(card, tokenizer))
         size: dict[str, Any] = {"tokens_per_batch": recipe.tokens_per_batch, "max_length": recipe.length, "seed": seed}
@@ -95,25 +100,24 @@ class LoRA:
             recipe = recipe.over(sum(batch.tokens for page in framed for batch in batches(page, tokenizer, **size)))
         read = partial(stream, framed, tokenizer, workers=workers, **size)
         figures = train(learner, read, recipe, checkpoint=out / "checkpoint", progress=progress)
+        learnt = learner.learnt()
         if learner.rank == 0:
-            student.save_pretrained(out)
+            student.save_pretrained(out, state_dict=learnt)
             if adapter.rank:  # only now: peft would ask the hub for what is called so
                 student.active_peft_config.base_model_name_or_path = card.base
                 student.active_peft_config.save_pretrained(out)
             (out / "README.md").unlink(missing_ok=True)  # an empty form that peft writes
             tokenizer.save_pretrained(out)
-        learner.close()
-        trainable = sum(p.numel() for _, p in learner.named_parameters())
-        return {"parameters": parameters(student), "trainable": trainable, "processes": learner.world, **figures}
+        processes.close()
+        sizes = {"parameters": parameters(student), "trainable": sum(tensor.numel() for tensor in learnt.values())}
+        return {**sizes, "precision": precision, "processes": learner.world, **figures}
 
     def merge(self, card: Card, folder: Path) -> None:
         """Write the base with the adapter in it, in full precision."""
         require("lora", *PACKAGES)
-        import torch
-
         from aletheia_models.hf.loading import load_tokenizer
 
-        _student(card, merged=True, dtype=torch.float32).save_pretrained(folder)
+        _student(card, merged=True, **_held("f32")).save_pretrained(folder)
         assert card.weights
         load_tokenizer(card.weights).save_pretrained(folder)
 
@@ -252,27 +256,25 @@ def _generation(card: Card) -> dict[str, Any]:
     return found
 
 
-def _quantized(bits: int) -> dict[str, Any]:
-    """What loads the base in 4 bits, if that is asked for. Raises MissingError where it cannot be."""
-    if bits != 4:
-        return {}
-    if device() != "cuda":
-        raise UsageError("[lora] bits = 4 needs a CUDA GPU, and there is none: set it to 16, or -M lora.bits=16.")
-    if find_spec("bitsandbytes") is None:
-        raise MissingError("[lora] bits = 4 needs bitsandbytes: pip install bitsandbytes")
+def _precision(bits: int) -> str:
+    """What the base is held in here: nf4 if 4 bits are asked for and can be had, else bf16 on a GPU, f32 on a CPU."""
+    plain = "bf16" if device() == "cuda" else "f32"
+    if bits == 4 and find_spec(QUANTIZER) is None:
+        LOG.warning(
+            "[lora] bits = 4 needs %s, which is not installed: the base is held in %s. Get it with "
+            "pip install 'aletheia-bench[nf4]', or set bits = 16.",
+            QUANTIZER, plain,
+        )  # fmt: skip
+    return "nf4" if bits == 4 and find_spec(QUANTIZER) else plain
+
+
+def _held(precision: str) -> dict[str, Any]:
+    """What loads a base so. What is not in four bits is computed in bfloat16 on a GPU, in float32 on a CPU."""
     import torch
     from transformers import BitsAndBytesConfig
 
-    return {
-        "quantization_config": BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16,
-            bnb_4bit_use_double_quant=True,
-        )
-    }  # fmt: skip
-
-
-def _dtype() -> Any:
-    """bfloat16 on a GPU, float32 on a CPU."""
-    import torch
-
-    return torch.bfloat16 if device() == "cuda" else torch.float32
+    dtype = torch.bfloat16 if precision != "f32" and device() == "cuda" else torch.float32
+    four = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype, bnb_4bit_use_double_quant=True
+    )
+    return {"dtype": dtype, **({"quantization_config": four} if precision == "nf4" else {})}

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Any
 from weakref import WeakSet, finalize
 
@@ -17,6 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from aletheia_models.hf.batches import EVEN, up
 from aletheia_models.lora.training import Adapter, Losses, Recipe, adapted
+from aletheia_models.packages import QUANTIZER
 from aletheia_plugins import ModelFileError
 
 __all__ = ["Needs", "blank", "estimate", "memory", "needs", "plan"]
@@ -33,7 +35,7 @@ KERNELS = 60e6
 """Bytes of libraries that are read when they compute, as measured with several models."""
 PIECES = re.compile(r"[A-Za-z]+|\d|[^\w\s]+|\n")
 """What a tokenizer of a pretrained model spends a token on, about: digits one by one."""
-PRECISIONS = {torch.float32: ("f32",), torch.bfloat16: ("bf16", "nf4")}
+PRECISIONS = {torch.float32: ("f32", "nf4+f32"), torch.bfloat16: ("bf16", "nf4+bf16")}
 """In what is computed, and in what the base may be held then."""
 
 
@@ -78,10 +80,9 @@ def needs(
         states = sum(2 * p.numel() * p.element_size() for p in trained)  # the optimizer's moments
         kept = _peak(losses, _batch(recipe, length, targets))
         for name in names:
-            training[name] = _weights(losses.model, name) + states + kept
-        inference[names[0]] = _weights(losses.model, names[0]) + batch_size * recipe.length * _cache(
-            losses.model.config, dtype
-        )
+            weights = _weights(losses.model, name)
+            training[name] = weights + states + kept
+            inference[name] = weights + batch_size * recipe.length * _cache(losses.model.config, dtype)
     operations = _operations(losses, _batch(recipe, length, targets))
     everything = sum(p.numel() for p in student.parameters())
     return Needs(everything, sum(p.numel() for p in trained), training, inference, operations)
@@ -89,15 +90,15 @@ def needs(
 
 def _weights(model: Any, precision: str) -> float:
     """Bytes of the parameters; in 4 bits are those of linear layers but the output layer, and others then in f32."""
-    total, output = 0.0, model.get_output_embeddings()
+    total, output, four = 0.0, model.get_output_embeddings(), precision.startswith("nf4")
     small = {
         id(module.weight)
         for module in model.modules()
-        if precision == "nf4" and isinstance(module, torch.nn.Linear) and module is not output
+        if four and isinstance(module, torch.nn.Linear) and module is not output
     }
     for parameter in model.parameters():
         frozen = id(parameter) in small and not parameter.requires_grad
-        full = 4 if precision == "nf4" else parameter.element_size()
+        full = 4 if four else parameter.element_size()
         total += parameter.numel() * (NF4 if frozen else full)
     return total
 
@@ -185,7 +186,7 @@ def plan(
         "memory to train": _sizes(found.training),
         "memory to run": f"{_sizes(found.inference)}, {batch_size} side by side",
         "this machine": _verdict(found, work, *_machine()),
-        "an 80 GB GPU": _verdict(found, work, *A100, ("bf16", "nf4")),
+        "an 80 GB GPU": _verdict(found, work, *A100, PRECISIONS[torch.bfloat16]),
     }
     if longest > recipe.length:
         rows["too long"] = f"an example has {longest} tokens, and [training] length is {recipe.length}: raise it"
@@ -201,7 +202,8 @@ def _verdict(found: Needs, work: float, room: float, peak: float, precisions: Se
     told = f"{room / 1e9:.0f} GB, {peak / 1e9:,.0f} GFLOP/s: "
     fits = [name for name in precisions if found.training[name] < room]
     if fits:
-        told += f"training fits ({', '.join(fits)}), {work / (REACHED * peak) / 3600:.2g} hours"
+        hours = float(f"{work / (REACHED * peak) / 3600:.2g}")
+        told += f"training fits ({', '.join(fits)}), {hours:,g} hours"
     else:
         told += "training does not fit"
     runs = [name for name in precisions if found.inference.get(name, room) < room]
@@ -213,10 +215,15 @@ def _verdict(found: Needs, work: float, room: float, peak: float, precisions: Se
 
 def _machine() -> tuple[float, float, Sequence[str]]:
     """Free bytes of the GPU, or those that this process may have; operations a second, measured; and precisions."""
+    here = 2 if find_spec(QUANTIZER) else 1
     if torch.cuda.is_available():
-        return float(torch.cuda.mem_get_info()[0]), _speed(torch.bfloat16, "cuda", 8192), ("bf16", "nf4")
+        return (
+            float(torch.cuda.mem_get_info()[0]),
+            _speed(torch.bfloat16, "cuda", 8192),
+            PRECISIONS[torch.bfloat16][:here],
+        )
     total, held = memory()
-    return total - held, _speed(torch.float32, "cpu", 1024), ("f32",)
+    return total - held, _speed(torch.float32, "cpu", 1024), PRECISIONS[torch.float32][:here]
 
 
 def _speed(dtype: torch.dtype, device: str, size: int) -> float:

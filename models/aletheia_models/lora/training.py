@@ -10,9 +10,13 @@ from typing import Any, Self
 
 import torch
 from accelerate import Accelerator, DistributedType
+from accelerate.utils import parse_flag_from_env
 from peft import LoraConfig, TaskType, get_peft_model, prepare_model_for_kbit_training
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 
 from aletheia_models.hf.batches import NONE, Batch
+from aletheia_models.hf.checkpoint import whole
 from aletheia_models.hf.loop import Schedule, options
 from aletheia_models.hf.training import mean_loss
 from aletheia_plugins import ModelFileError, UsageError
@@ -57,7 +61,7 @@ class Adapter:
     targets: str = "all-linear"
     """Names of the layers that get one, with commas between them; all-linear: all but the output layer."""
     bits: int = 16
-    """4: on a CUDA GPU with bitsandbytes, the base is held in 4-bit NF4."""
+    """4: the base is held in 4-bit NF4, where bitsandbytes is installed."""
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Self:
@@ -65,6 +69,8 @@ class Adapter:
         adapter = cls(**options(cls, table, "lora"))
         if adapter.bits not in (4, 16):
             raise ModelFileError(f"[lora] bits is {adapter.bits}, expected 4 or 16.")
+        if adapter.bits == 4 and not adapter.rank:
+            raise ModelFileError("[lora] rank = 0 trains all weights, which cannot be held in 4 bits: set bits = 16.")
         return adapter
 
     def config(self) -> LoraConfig:
@@ -82,7 +88,7 @@ def adapted(model: Any, adapter: Adapter, recipe: Recipe, *, seed: int) -> Any:
     """The model with a fresh adapter in it, ready to be trained; or as it is, with rank 0."""
     torch.manual_seed(seed)
     if adapter.bits == 4 and getattr(model, "is_quantized", False):
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=recipe.gradient_checkpointing)
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     if recipe.gradient_checkpointing:
         model.activation_checkpointing_enable()
         model.enable_input_require_grads()
@@ -122,6 +128,9 @@ class Losses(torch.nn.Module):
         places = torch.arange(8, device=words.device)
         ids = places[None] % len(words)
         self.eval()
+        for module in self.modules():
+            if type(module).__name__ == "Linear4bit":  # would turn, for good, into a form that gradients do not pass
+                module.train()
         try:
             with torch.no_grad():
                 ours = self([ids, torch.zeros_like(ids), places[None], places[:-1], ids[0, 1:, None]])
@@ -135,38 +144,69 @@ class Losses(torch.nn.Module):
             )
 
 
-class Learner:
-    """An adapted model, in as many processes as `accelerate launch` has started."""
+class Processes:
+    """What `accelerate launch` or `torchrun` has started: who this process is, and where it computes."""
 
-    def __init__(self, student: Any, recipe: Recipe) -> None:
+    def __init__(self) -> None:
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
-        if self.accelerator.distributed_type not in (
+        kind = self.accelerator.distributed_type
+        if kind not in (
             DistributedType.NO,
             DistributedType.MULTI_CPU,
             DistributedType.MULTI_GPU,
+            DistributedType.FSDP,
         ):
-            raise UsageError(
-                f"lora learns on one or several GPUs, or CPUs, not with {self.accelerator.distributed_type}."
-            )
+            raise UsageError(f"lora learns on one or several GPUs, or CPUs, not with {kind}.")
         self.rank, self.world = self.accelerator.process_index, self.accelerator.num_processes
-        self.student = student
+        self.sharded = self.world > 1 and parse_flag_from_env("ACCELERATE_USE_FSDP")
+        """Whether they share the weights (FSDP), rather than each have all."""
+
+    @property
+    def device(self) -> torch.device:
+        found: torch.device = self.accelerator.device
+        return found
+
+    def share(self, losses: Losses) -> torch.nn.Module:
+        """The module as these processes compute it together: gradients are the mean of all."""
+        if not self.sharded:
+            prepared: torch.nn.Module = self.accelerator.prepare(losses)
+            return prepared
+        mesh = init_device_mesh(self.device.type, (self.world,))
+        layers = set(losses.model._no_split_modules or ())
+        for module in list(losses.modules()):
+            if type(module).__name__ in layers:
+                fully_shard(module, mesh=mesh)
+        fully_shard(losses, mesh=mesh)  # what is outside of layers
+        return losses
+
+    def close(self) -> None:
+        """Wait for the others, and part with them."""
+        self.accelerator.wait_for_everyone()
+        self.accelerator.end_training()
+
+
+class Learner:
+    """An adapted model, in one of the processes that learn together."""
+
+    def __init__(self, student: Any, recipe: Recipe, processes: Processes) -> None:
+        self.student, self.device = student, processes.device
+        self.rank, self.world = processes.rank, processes.world
+        losses = Losses(student)
+        losses.check()
+        self.losses = processes.share(losses)
         self.optimizer = torch.optim.AdamW(
             [parameter for _, parameter in self.named_parameters()],
             lr=recipe.learning_rate,
             weight_decay=recipe.weight_decay,
         )
-        losses = Losses(student)
-        losses.check()
-        self.losses = self.accelerator.prepare(losses)
-
-    def close(self) -> None:
-        """Wait for the other processes, and part with them."""
-        self.accelerator.wait_for_everyone()
-        self.accelerator.end_training()
 
     def named_parameters(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
         """What is trained."""
         return ((name, p) for name, p in self.student.named_parameters() if p.requires_grad)
+
+    def learnt(self) -> dict[str, torch.Tensor]:
+        """What is trained, whole. If processes share it, each of them must ask."""
+        return {name: whole(parameter) for name, parameter in self.named_parameters()}
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return [self.optimizer]
@@ -175,14 +215,12 @@ class Learner:
         if not (batch.targets.words != NONE).any():
             raise ModelFileError("A batch has nothing to learn: no token of it is a completion's.")
         asked = (batch.ids, batch.parts, batch.places, batch.targets.at, batch.targets.words)
-        tables = [torch.from_numpy(table).long().to(self.accelerator.device) for table in asked]
+        tables = [torch.from_numpy(table).long().to(self.device) for table in asked]
         self.optimizer.zero_grad(set_to_none=True)
         try:
-            with torch.autocast(
-                self.accelerator.device.type, torch.bfloat16, enabled=self.accelerator.device.type == "cuda"
-            ):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
                 loss = self.losses(tables)
-            self.accelerator.backward(loss)
+            loss.backward()
         except RuntimeError as error:  # torch.OutOfMemoryError is one
             if "memory" not in str(error):
                 raise
@@ -190,4 +228,9 @@ class Learner:
                 "A step does not fit into memory: lower tokens_per_batch, or set gradient_checkpointing = true, in the "
                 "card's [training]; or set bits = 4 in its [lora], on a GPU. 'aletheia-bench plan' says what it takes."
             ) from error
+        if unmoved := [name for name, p in self.named_parameters() if p.grad is None]:
+            raise ModelFileError(
+                f"{len(unmoved)} of the parameters to train get no gradient, such as {unmoved[0]}: "
+                "name layers that the base computes with, in [lora] targets."
+            )
         return loss.detach(), loss.detach()
