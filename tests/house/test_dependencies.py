@@ -9,7 +9,6 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-
 THROUGH = {"bitsandbytes"}
 """What other packages import when ours ask them to."""
 
