@@ -19,7 +19,7 @@ from aletheia_bench.classification import auprc, auroc, brier, ece
 from aletheia_bench.probing import Answered
 from aletheia_bench.runs import Run
 from aletheia_bench.statistics import Estimate, mean, share
-from aletheia_bench.tables import percent
+from aletheia_bench.tables import number, percent
 from aletheia_plugins import CorpusError
 
 __all__ = ["Results", "measure", "table", "write"]
@@ -150,13 +150,7 @@ def table(results: Iterable[Results]) -> str:
 
 
 def _cell(name: str, estimate: Estimate) -> str:
-    if name in PERCENT:
-        return percent(estimate)
-    if estimate.value is None:
-        return "n/a"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f} [n/a]"
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+    return percent(estimate) if name in PERCENT else number(estimate, ".3f")
 
 
 def write(results: Results, run: Run) -> None:

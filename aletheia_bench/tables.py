@@ -86,11 +86,11 @@ def cell(name: str, estimate: Estimate) -> str:
 
 
 def number(estimate: Estimate, form: str) -> str:
-    """In a format such as .1f, with its interval if it has one."""
+    """In a format such as .1f, with its interval."""
     if estimate.value is None:
         return "n/a"
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:{form}}"
+        return f"{estimate.value:{form}} [n/a]"
     return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
 
 
