@@ -102,7 +102,7 @@ class LoRA:
         figures = train(learner, read, recipe, checkpoint=out / "checkpoint", progress=progress)
         learnt = learner.learnt()
         if learner.rank == 0:
-            student.save_pretrained(out, state_dict=learnt)
+            student.save_pretrained(out, **({"state_dict": learnt} if processes.sharded else {}))
             if adapter.rank:  # only now: peft would ask the hub for what is called so
                 student.active_peft_config.base_model_name_or_path = card.base
                 student.active_peft_config.save_pretrained(out)
