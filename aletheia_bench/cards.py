@@ -3,7 +3,7 @@
 name = "aletheia-tiny"          backend = "hf"         context = "folded"       arm = "backtracking"
 control = "..."                 max_tokens = 4096      base = "..."             chat = false
 [weights]                       path, relative to the card, and sha256
-[data]                          tasks, levels, count, shares: what it is trained on; names, exercises: how
+[data]                          tasks, levels, count, shares: what it is trained on; names, exercises, detours: how
 [...]                           all other tables are the back-end's own
 """
 
@@ -34,6 +34,7 @@ DATA: Mapping[str, type] = {
     "shares": dict,
     "names": dict,
     "exercises": int,
+    "detours": int,
 }
 STUDENT = {"context": "folded"}
 STRANGER = {"context": "cumulative", "instructed": True, "chat": True}
@@ -90,6 +91,7 @@ def read(path: Path) -> Card:
         shares=data.get("shares", {}),
         names=data.get("names", {}),
         exercises=data.get("exercises", 0),
+        detours=data.get("detours", 0),
         settings=settings,
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 from aletheia_bench import corpus
 from aletheia_bench.arms import foreign, unlearnt
 from aletheia_bench.contexts import examples, turns
+from aletheia_bench.detours import detours
 from aletheia_bench.hints import hinted
 from aletheia_bench.locking import alone
 from aletheia_bench.naming import renamer
@@ -55,7 +56,7 @@ class _Pages(Sequence[list[Example]]):
     """The turns of the next few traces; those of each corpus are spread evenly over all pages."""
 
     def __init__(self, card: Card, tasks: Sequence[Task[Any]], paths: Sequence[Path]) -> None:
-        self.context, self.names, self.exercises = card.context, card.names, card.exercises
+        self.card = card
         self.tasks = {task.name: task for task in tasks}
         self.corpora = [corpus.Records(path) for path in paths]
         self.pages: list[list[tuple[int, int]]] = []
@@ -68,7 +69,7 @@ class _Pages(Sequence[list[Example]]):
                 size = 0
             self.pages[-1].append((which, number))
             record = self.corpora[which][number]
-            size += len(record["prompt"]) * turns(self.context, record["completion"])
+            size += len(record["prompt"]) * turns(card.context, record["completion"])
 
     def __len__(self) -> int:
         return len(self.pages)
@@ -77,13 +78,15 @@ class _Pages(Sequence[list[Example]]):
         return [example for which, place in self.pages[number] for example in self._turns(self.corpora[which][place])]
 
     def _turns(self, record: corpus.Record) -> Iterator[Example]:
-        task, prompt, text = self.tasks[record["task"]], record["prompt"], record["completion"]
+        card, task, prompt, text = self.card, self.tasks[record["task"]], record["prompt"], record["completion"]
         csp = task.csp(task.loads(record["problem"])[0])
-        rename = renamer(self.names, prompt, text, generator("names", record["id"]))
-        backtracks = "\nbacktrack " in text  # what a trace never does is not practised
-        for example in examples(self.context, prompt, text, unlearnt=unlearnt(record["arm"], text)):
+        rename = renamer(card.names, prompt, text, generator("names", record["id"]))
+        backtracks = "\nbacktrack " in text or card.detours > 0  # what a student never does is not practised
+        found = list(examples(card.context, prompt, text, unlearnt=unlearnt(record["arm"], text)))
+        found += detours(found, prompt, csp, card.detours, generator("detours", record["id"]))
+        for example in found:
             if not foreign(record["arm"]):
-                example = hinted(example, prompt, csp, exercises=self.exercises, backtracks=backtracks)  # noqa: PLW2901
+                example = hinted(example, prompt, csp, exercises=card.exercises, backtracks=backtracks)  # noqa: PLW2901
             yield rename(example)
 
 
@@ -96,6 +99,11 @@ def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
         raise UsageError(f"The back-end {card.backend!r} of {card.name} cannot train; choose a card of one that can.")
     if card.exercises and card.context != "folded":
         raise UsageError(f"{card.name} has exercises, which need folded contexts: leave them out of its [data].")
+    if card.detours and (card.context, card.arm) != ("folded", "backtracking"):
+        raise UsageError(
+            f"{card.name} has detours, which need folded contexts and the arm backtracking: "
+            "leave them out of its [data]."
+        )
     plans = list(course.plans(card.arm))
     if not plans:
         raise UsageError(f"{card.name}: no task has a level named {' or '.join(course.levels)}.")
@@ -143,6 +151,7 @@ def made_from(card: Card, course: Course) -> dict[str, Any]:
         "shares": dict(course.shares),
         "names": dict(card.names),
         "exercises": card.exercises,
+        "detours": card.detours,
         "seed": course.seed,
         "settings": {name: dict(table) for name, table in card.settings.items() if name != "generation"},
     }

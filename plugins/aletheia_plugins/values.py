@@ -315,6 +315,8 @@ class Card:
     """For letters of names, such as x of x3: how many names there are, of which each problem is given some anew."""
     exercises: int = 0
     """Names that it practises reading at each turn, beside the turn itself."""
+    detours: int = 0
+    """Wrong decisions from which it practises to return, for each trace."""
     weights: Path | None = None
     """A folder of weights, or a file."""
     sha256: str | None = None

@@ -26,6 +26,7 @@ count = 7
 shares = { "sudoku-small" = 6 }
 names = { x = 10 }
 exercises = 4
+detours = 1
 
 [architecture]
 hidden_size = 32
@@ -69,7 +70,8 @@ def test_a_card_is_what_its_file_says(card):
     assert (found.control, found.max_tokens, found.source) == ("other", 99, path)
     assert (found.weights, found.sha256) == (path.parent / "weights", "abc")
     assert (found.tasks, found.levels, found.count) == (("sat", "coloring"), ("tiny",), 7)
-    assert (found.shares, found.names, found.exercises) == ({"sudoku-small": 6}, {"x": 10}, 4)
+    assert (found.shares, found.names) == ({"sudoku-small": 6}, {"x": 10})
+    assert (found.exercises, found.detours) == (4, 1)
     assert found.settings == {"architecture": {"hidden_size": 32}}
 
 
@@ -103,7 +105,7 @@ def test_a_card_needs_a_name_and_a_back_end_only(card):
             LEAST + "[data]\nseed = 1",
             (
                 "unknown key data.seed; known: data.tasks, data.levels, data.count, data.shares, data.names, "
-                "data.exercises."
+                "data.exercises, data.detours."
             ),
         ),
         (LEAST + "[data]\nnames = 3", "data.names is 3, expected dict."),

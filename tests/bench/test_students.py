@@ -162,6 +162,25 @@ def test_exercises_need_folded_contexts(tmp_path):
     assert str(caught.value) == "toy has exercises, which need folded contexts: leave them out of its [data]."
 
 
+def test_detours_stand_behind_the_turns_of_their_trace(tmp_path):
+    course, back, plain = Course((Sat(),), ("tiny",), 5, seed=7), Rote(), Rote()
+    train(Card("toy", "rote", tmp_path / "toy.toml", exercises=2, detours=1), back, course, tmp_path / "out")
+    train(Card("toy", "rote", tmp_path / "toy.toml", exercises=2), plain, course, tmp_path / "plain")
+    added = [example for example in back.seen if example not in plain.seen]
+    assert len(added) >= 5
+    assert set(pairs(plain.seen)) <= set(pairs(back.seen))
+    assert all(example.hints for example in added)
+
+
+@pytest.mark.parametrize("other", [{"context": "cumulative"}, {"arm": "linearized"}])
+def test_detours_are_for_folded_students_that_backtrack(tmp_path, other):
+    with pytest.raises(UsageError) as caught:
+        train(Card("toy", "rote", tmp_path, detours=1, **other), Rote(), COURSE, tmp_path / "out")
+    assert str(caught.value) == (
+        "toy has detours, which need folded contexts and the arm backtracking: leave them out of its [data]."
+    )
+
+
 @pytest.mark.parametrize(
     ("card_changes", "course_changes", "said"),
     [
@@ -203,6 +222,7 @@ def test_a_folder_is_for_one_training_at_a_time(card, tmp_path):
     "change",
     [
         {"exercises": 3},
+        {"detours": 1},
         {"names": {"x": 9}},
         {"arm": "answer"},
         {"context": "cumulative"},
