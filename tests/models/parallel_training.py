@@ -53,5 +53,6 @@ for _ in range(2 if halt else 1):
         continue
 if os.environ["RANK"] == "0":
     sys.stdout.write(
-        f"{figures['processes']} {figures['steps']} {figures['parameters']} {figures['trainable']} {Watched.held}\n"
+        f"{figures['processes']} {figures['steps']} {figures['parameters']} {figures['trainable']} "
+        f"{Watched.held} {next(STEPS) - 1}\n"
     )

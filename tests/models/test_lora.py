@@ -297,7 +297,7 @@ def test_an_adapter_learns_on_a_base_in_four_bits(card, base, student, toy, tmp_
     card = replace(card, weights=tmp_path / "adapter")
     prompts, expected = [e.prompt for e in toy], [e.completion for e in toy]
     model = LoRA().open(with_options(card, generation={"merged": False}))
-    assert {p.dtype for p in model.model.model.layers.parameters()} == {torch.uint8, torch.float32}
+    assert torch.uint8 in {p.dtype for p in model.model.model.layers.parameters()}
     assert written(model, prompts) == expected
     assert written(LoRA().open(card), prompts) == expected  # merged into the base in full precision
 
@@ -331,10 +331,12 @@ def test_a_base_in_four_bits_is_not_shared_by_processes(card, toy, tmp_path, mon
 
 def test_a_parameter_that_gets_no_gradient_is_said(student, tokenizer, toy):
     (batch,) = batches(toy, tokenizer, tokens_per_batch=10_000, max_length=64, seed=0)
-    made = student()
-    made.spare = torch.nn.Linear(2, 2)
+    made = student(num_hidden_layers=4)
+    made.spare = torch.nn.Linear(2, 2)  # of no part in the loss, which is no mistake
     learner = Learner(adapted(made, Adapter(rank=0), Recipe(tokens=1), seed=0), Recipe(tokens=1), Processes())
-    with pytest.raises(ModelFileError, match=r"2 of the parameters to train get no gradient, such as spare.weight"):
+    learner.gradients(batch)
+    made.model.layers[-1].register_forward_pre_hook(lambda _, args: (args[0].detach(), *args[1:]))
+    with pytest.raises(ModelFileError, match=r"27 of the \d+ tensors to train get no gradient, such as model.layers.0"):
         learner.gradients(batch)
 
 

@@ -21,8 +21,8 @@ FSDP = {"ACCELERATE_USE_FSDP": "true"}
 
 
 def train(base, folder, *, rank, halt=0, **more):
-    """Processes, steps, parameters, those that are trained and those that the first process held; and the weights."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **more}
+    """Processes, steps, parameters, those that are trained and that the first process held, steps done; the weights."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **more}
     command = [*LAUNCH, str(base), str(folder), str(rank), str(halt)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
@@ -37,6 +37,7 @@ def test_shared_weights_learn_what_whole_ones_do_also_after_a_halt(base, tmp_pat
     assert told[:4] == said[:4]
     assert (said[0], said[4]) == (2, said[2])
     assert told[4] == pytest.approx(said[4] / 2, rel=0.05)
+    assert (said[5], told[5]) == (said[1], said[1] + 1)  # the step at which it was halted is done again
     assert whole.keys() == shared.keys()
     start = load_file(base / "model.safetensors")
     for name, tensor in whole.items():

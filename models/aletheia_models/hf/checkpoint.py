@@ -46,14 +46,14 @@ def save(
 
     Of several processes, all call this and the first one writes. Raises ModelFileError if there is no room for it.
     """
-    tensors = {name: whole(tensor) for name, tensor in learner.named_parameters()}
-    tensors[RANDOM] = torch.get_rng_state()
-    names = {id(p): name for name, p in learner.named_parameters()}
+    kept = dict(learner.named_parameters())
+    names = {id(p): name for name, p in kept.items()}
     for parameter, moments in chain.from_iterable(optimizer.state.items() for optimizer in optimizers):
-        for key, value in moments.items():
-            tensors[f"{key}.{names[id(parameter)]}"] = whole(value)
+        kept.update({f"{key}.{names[id(parameter)]}": value for key, value in moments.items()})
+    tensors = whole(kept, learner.rank)
     if learner.rank:
         return
+    tensors[RANDOM] = torch.get_rng_state()
     new, old = _beside(folder)
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
@@ -108,10 +108,18 @@ def resume(folder: Path, learner: Learner, optimizers: Sequence[torch.optim.Opti
     return progress
 
 
-def whole(tensor: torch.Tensor) -> torch.Tensor:
-    """All of a tensor. If processes share it, each of them must ask."""
-    tensor = tensor.detach()
-    return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).contiguous()
+def whole(tensors: Mapping[str, torch.Tensor], rank: int) -> dict[str, torch.Tensor]:
+    """For the first process, all of each tensor, in memory that is not a GPU's; for the others, nothing.
+
+    If processes share them, each must call this: they are put together one at a time.
+    """
+    found = {}
+    for name, tensor in tensors.items():
+        full = tensor.detach()
+        full = full.full_tensor() if isinstance(full, DTensor) else full
+        if rank == 0:
+            found[name] = full.cpu().contiguous()
+    return found
 
 
 def _like(parameter: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:

@@ -102,14 +102,17 @@ class LoRA:
         figures = train(learner, read, recipe, checkpoint=out / "checkpoint", progress=progress)
         learnt = learner.learnt()
         if learner.rank == 0:
-            student.save_pretrained(out, **({"state_dict": learnt} if processes.sharded else {}))
+            constant = {
+                name: b for name, b in student.named_buffers() if not adapter.rank and name in student.state_dict()
+            }
+            student.save_pretrained(out, **({"state_dict": constant | learnt} if processes.sharded else {}))
             if adapter.rank:  # only now: peft would ask the hub for what is called so
                 student.active_peft_config.base_model_name_or_path = card.base
                 student.active_peft_config.save_pretrained(out)
             (out / "README.md").unlink(missing_ok=True)  # an empty form that peft writes
             tokenizer.save_pretrained(out)
         processes.close()
-        sizes = {"parameters": parameters(student), "trainable": sum(tensor.numel() for tensor in learnt.values())}
+        sizes = {"parameters": parameters(student), "trainable": sum(p.numel() for _, p in learner.named_parameters())}
         return {**sizes, "precision": precision, "processes": learner.world, **figures}
 
     def merge(self, card: Card, folder: Path) -> None:

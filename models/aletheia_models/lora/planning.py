@@ -79,10 +79,11 @@ def needs(
         trained = [p for p in student.parameters() if p.requires_grad]
         states = sum(2 * p.numel() * p.element_size() for p in trained)  # the optimizer's moments
         kept = _peak(losses, _batch(recipe, length, targets))
-        for name in names:
-            weights = _weights(losses.model, name)
-            training[name] = weights + states + kept
-            inference[name] = weights + batch_size * recipe.length * _cache(losses.model.config, dtype)
+        for name in names if adapter.rank else names[:1]:
+            training[name] = _weights(losses.model, name) + states + kept
+        inference[names[0]] = _weights(losses.model, names[0]) + batch_size * recipe.length * _cache(
+            losses.model.config, dtype
+        )
     operations = _operations(losses, _batch(recipe, length, targets))
     everything = sum(p.numel() for p in student.parameters())
     return Needs(everything, sum(p.numel() for p in trained), training, inference, operations)
@@ -200,7 +201,7 @@ def _sizes(sizes: Mapping[str, float]) -> str:
 def _verdict(found: Needs, work: float, room: float, peak: float, precisions: Sequence[str]) -> str:
     """What fits into so many bytes, and how long it takes at so many operations a second."""
     told = f"{room / 1e9:.0f} GB, {peak / 1e9:,.0f} GFLOP/s: "
-    fits = [name for name in precisions if found.training[name] < room]
+    fits = [name for name in precisions if found.training.get(name, room) < room]
     if fits:
         hours = float(f"{work / (REACHED * peak) / 3600:.2g}")
         told += f"training fits ({', '.join(fits)}), {hours:,g} hours"

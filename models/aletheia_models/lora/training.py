@@ -168,6 +168,8 @@ class Processes:
 
     def share(self, losses: Losses) -> torch.nn.Module:
         """The module as these processes compute it together: gradients are the mean of all."""
+        if self.world == 1:
+            return losses.to(self.device)
         if not self.sharded:
             prepared: torch.nn.Module = self.accelerator.prepare(losses)
             return prepared
@@ -194,6 +196,8 @@ class Learner:
         losses = Losses(student)
         losses.check()
         self.losses = processes.share(losses)
+        self.inner = {id(p) for p in losses.model.get_decoder().parameters() if p.requires_grad}
+        """What is trained of the layers: a base may have more, such as eyes, which a text does not reach."""
         self.optimizer = torch.optim.AdamW(
             [parameter for _, parameter in self.named_parameters()],
             lr=recipe.learning_rate,
@@ -205,8 +209,8 @@ class Learner:
         return ((name, p) for name, p in self.student.named_parameters() if p.requires_grad)
 
     def learnt(self) -> dict[str, torch.Tensor]:
-        """What is trained, whole. If processes share it, each of them must ask."""
-        return {name: whole(parameter) for name, parameter in self.named_parameters()}
+        """What is trained, whole, for the first process; see `whole`."""
+        return whole(dict(self.named_parameters()), self.rank)
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return [self.optimizer]
@@ -226,11 +230,13 @@ class Learner:
                 raise
             raise ModelFileError(
                 "A step does not fit into memory: lower tokens_per_batch, or set gradient_checkpointing = true, in the "
-                "card's [training]; or set bits = 4 in its [lora], on a GPU. 'aletheia-bench plan' says what it takes."
+                "card's [training]; or, for an adapter, bits = 4 in its [lora]. "
+                "'aletheia-bench plan' says what it takes."
             ) from error
-        if unmoved := [name for name, p in self.named_parameters() if p.grad is None]:
+        unmoved = [name for name, p in self.named_parameters() if p.grad is None and id(p) in self.inner]
+        if 2 * len(unmoved) > len(self.inner):  # some may have no part in this batch
             raise ModelFileError(
-                f"{len(unmoved)} of the parameters to train get no gradient, such as {unmoved[0]}: "
-                "name layers that the base computes with, in [lora] targets."
+                f"{len(unmoved)} of the {len(self.inner)} tensors to train get no gradient, such as {unmoved[0]}: "
+                "the base does not pass it on. Choose another base, or bits = 16 in [lora]."
             )
         return loss.detach(), loss.detach()
