@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 
 from aletheia_bench.contexts import examples
-from aletheia_bench.search import Heuristic, search
+from aletheia_bench.search import Heuristic, search, smallest_domain
 from aletheia_bench.text import parse_line, render
 from aletheia_plugins import CSP, Example, Literal, State
 
@@ -51,7 +51,7 @@ def _any_value(rng: Random) -> Heuristic:
     """A variable with fewest values left, at any of them."""
 
     def heuristic(choices: Mapping[str, Sequence[str]]) -> tuple[str, str]:
-        variable = min(choices, key=lambda name: len(choices[name]))
+        variable, _ = smallest_domain(choices)
         return variable, rng.choice(choices[variable])
 
     return heuristic
