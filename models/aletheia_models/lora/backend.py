@@ -100,12 +100,9 @@ class LoRA:
             recipe = recipe.over(sum(batch.tokens for page in framed for batch in batches(page, tokenizer, **size)))
         read = partial(stream, framed, tokenizer, workers=workers, **size)
         figures = train(learner, read, recipe, checkpoint=out / "checkpoint", progress=progress)
-        learnt = learner.learnt()
+        shared = {"state_dict": learner.state()} if processes.sharded else {}
         if learner.rank == 0:
-            constant = {
-                name: b for name, b in student.named_buffers() if not adapter.rank and name in student.state_dict()
-            }
-            student.save_pretrained(out, **({"state_dict": constant | learnt} if processes.sharded else {}))
+            student.save_pretrained(out, **shared)
             if adapter.rank:  # only now: peft would ask the hub for what is called so
                 student.active_peft_config.base_model_name_or_path = card.base
                 student.active_peft_config.save_pretrained(out)
@@ -277,7 +274,9 @@ def _held(precision: str) -> dict[str, Any]:
     from transformers import BitsAndBytesConfig
 
     dtype = torch.bfloat16 if precision != "f32" and device() == "cuda" else torch.float32
+    if precision != "nf4":
+        return {"dtype": dtype}
     four = BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype, bnb_4bit_use_double_quant=True
     )
-    return {"dtype": dtype, **({"quantization_config": four} if precision == "nf4" else {})}
+    return {"dtype": dtype, "quantization_config": four}

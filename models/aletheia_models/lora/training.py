@@ -208,9 +208,11 @@ class Learner:
         """What is trained."""
         return ((name, p) for name, p in self.student.named_parameters() if p.requires_grad)
 
-    def learnt(self) -> dict[str, torch.Tensor]:
-        """What is trained, whole, for the first process; see `whole`."""
-        return whole(dict(self.named_parameters()), self.rank)
+    def state(self) -> dict[str, torch.Tensor]:
+        """What is trained and what is constant beside it, as a file has it, for the first process; see `whole`."""
+        kept = self.student.state_dict().keys()
+        constant = {name: buffer for name, buffer in self.student.named_buffers() if name in kept}
+        return whole(constant | dict(self.named_parameters()), self.rank)
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return [self.optimizer]

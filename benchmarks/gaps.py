@@ -1,0 +1,39 @@
+"""Which Sudokus of a run are certified, by the blanks that stand in a row in their text; and how many are trained on.
+
+python benchmarks/gaps.py RUN: the directory of a run of 4x4 Sudokus. The training problems are the first 6,000 of the
+tiny level with seed 3.
+"""
+
+import json
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+from aletheia_bench.scoring import score
+from aletheia_tasks import Sudoku
+
+TRAINED = 6_000
+
+
+def gap(problem: str) -> int:
+    return max(map(len, re.findall(r"\.+", problem)))
+
+
+def main() -> None:
+    task = Sudoku()
+    samples = map(json.loads, (Path(sys.argv[1]) / "samples.jsonl").read_text().splitlines())
+    scores = [score(task, sample) for sample in samples]
+    items = Counter(gap(each.problem) for each in scores)
+    certified = Counter(gap(each.problem) for each in scores if each.certified)
+    problems = (task.generate("tiny", split="train", seed=3, index=index) for index in range(TRAINED))
+    trained = Counter(gap(task.dumps(problem)) for problem in problems)
+    for length in sorted(items | trained):
+        print(
+            f"{length} blanks in a row: {certified[length]} of {items[length]} certified, "
+            f"{trained[length]} of {TRAINED} trained on"
+        )
+
+
+if __name__ == "__main__":
+    main()
