@@ -20,8 +20,9 @@ run: .venv/.run ## evaluate the embedded student on SAT; more options in ARGS="-
 
 setup: .venv/.dev ## install everything into .venv, for run and for test
 
+# A worker has one core: threads that wait for each other would take three times as long.
 test: .venv/.dev ## all tests but the heavy ones, with branch coverage
-	$(PY) -m pytest -q -n $(WORKERS) --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n $(WORKERS) --cov --cov-report=term
 
 check: lint types imports wheel installed figures docs ## all but the tests themselves: CI runs `make test check`
 
