@@ -3,7 +3,7 @@
 name = "aletheia-tiny"          backend = "hf"         context = "folded"       arm = "backtracking"
 control = "..."                 max_tokens = 4096      base = "..."             chat = false
 [weights]                       path, relative to the card, and sha256
-[data]                          tasks, levels, count, shares: what it is trained on; names, exercises, detours: how
+[data]                          tasks, levels, count, shares: what it is trained on; all else there: how
 [...]                           all other tables are the back-end's own
 """
 
@@ -35,6 +35,7 @@ DATA: Mapping[str, type] = {
     "names": dict,
     "exercises": int,
     "detours": int,
+    "disguises": int,
 }
 STUDENT = {"context": "folded"}
 STRANGER = {"context": "cumulative", "instructed": True, "chat": True}
@@ -92,6 +93,7 @@ def read(path: Path) -> Card:
         names=data.get("names", {}),
         exercises=data.get("exercises", 0),
         detours=data.get("detours", 0),
+        disguises=data.get("disguises", 0),
         settings=settings,
     )
 

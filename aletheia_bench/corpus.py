@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from itertools import accumulate
+from itertools import accumulate, groupby
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypedDict, get_origin, get_type_hints
@@ -30,6 +30,7 @@ from aletheia_plugins import (
     Conflict,
     CorpusError,
     Decide,
+    Disguising,
     ProblemFileError,
     Split,
     Task,
@@ -86,6 +87,8 @@ class Plan:
     arm: str = "backtracking"
     shard: tuple[int, int] = (0, 1)
     max_steps: int = MAX_STEPS
+    disguises: int = 0
+    """Every other problem is posed in that one of so many disguises that is hardest to read."""
 
     def indices(self) -> range:
         return range(self.shard[0], self.count, self.shard[1])
@@ -117,6 +120,9 @@ def _verified(plan: Plan, index: int) -> Record | None:
     """The record without its hash."""
     task = plan.task
     problem = generated(task, plan.level, plan.split, plan.seed, index)
+    if index % 2 and isinstance(task, Disguising):
+        rng = generator("disguises", plan.split, plan.seed, index)
+        problem = max([problem, *(task.disguise(problem, rng) for _ in range(plan.disguises))], key=partial(_gap, task))
     canonical = written(task, "canonical", problem)
     if not belongs(canonical, plan.split):
         raise CorpusError(f"{plan.id(index)} does not belong to the {plan.split} split: {defect(task)}")
@@ -148,6 +154,12 @@ def _verified(plan: Plan, index: int) -> Record | None:
     if not found.valid:
         raise Rejected(Record(**{**record, "completion": text}), _first(found), defect(task))
     return record
+
+
+def _gap(task: Task[Any], problem: Any) -> int:
+    """The most variables in a row that have no value yet: where a student loses its place among those that have."""
+    known = [len(values) == 1 for values in task.domains(problem).values()]
+    return max((len(list(row)) for given, row in groupby(known) if not given), default=0)
 
 
 def prompt(task: Task[Any], problem: Any, name: str) -> str:

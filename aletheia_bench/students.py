@@ -44,12 +44,12 @@ class Course:
     shares: Mapping[str, int] = field(default_factory=dict)
     """Multiples of `count`, by TASK-LEVEL."""
 
-    def plans(self, arm: str) -> Iterator[corpus.Plan]:
+    def plans(self, card: Card) -> Iterator[corpus.Plan]:
         for task in self.tasks:
             for level in self.levels:
                 if level in task.levels:
                     count = self.count * self.shares.get(f"{task.name}-{level}", 1)
-                    yield corpus.Plan(task, level, count, seed=self.seed, arm=arm)
+                    yield corpus.Plan(task, level, count, seed=self.seed, arm=card.arm, disguises=card.disguises)
 
 
 class _Pages(Sequence[list[Example]]):
@@ -104,7 +104,7 @@ def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
             f"{card.name} has detours, which need folded contexts and the arm backtracking: "
             "leave them out of its [data]."
         )
-    plans = list(course.plans(card.arm))
+    plans = list(course.plans(card))
     if not plans:
         raise UsageError(f"{card.name}: no task has a level named {' or '.join(course.levels)}.")
     backend.check(card)
@@ -127,7 +127,7 @@ def _learn_along(card: Card, backend: Trainable, course: Course, out: Path) -> C
     ready = out / "corpus" / READY
     while not (ready.exists() and ready.read_text(encoding="utf-8") == _ready(card, course)):
         time.sleep(0.2)
-    pages = _Pages(card, course.tasks, [_path(plan, out / "corpus") for plan in course.plans(card.arm)])
+    pages = _Pages(card, course.tasks, [_path(plan, out / "corpus") for plan in course.plans(card)])
     backend.fit(card, pages, out, seed=course.seed, workers=course.workers, progress=lambda *_, **__: None)
     return replace(card, weights=out, sha256=None)
 
@@ -152,6 +152,7 @@ def made_from(card: Card, course: Course) -> dict[str, Any]:
         "names": dict(card.names),
         "exercises": card.exercises,
         "detours": card.detours,
+        "disguises": card.disguises,
         "seed": course.seed,
         "settings": {name: dict(table) for name, table in card.settings.items() if name != "generation"},
     }

@@ -1,7 +1,7 @@
 """Which Sudokus of a run are certified, by the blanks that stand in a row in their text; and how many are trained on.
 
-python benchmarks/gaps.py RUN: the directory of a run of 4x4 Sudokus. The training problems are the first 6,000 of the
-tiny level with seed 3.
+python benchmarks/gaps.py RUN [DISGUISES]: the directory of a run of 4x4 Sudokus. The training problems are the first
+6,000 of the tiny level with seed 3, with so many `disguises`, if any.
 """
 
 import json
@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from aletheia_bench.corpus import Plan, make
 from aletheia_bench.scoring import score
 from aletheia_tasks import Sudoku
 
@@ -26,8 +27,9 @@ def main() -> None:
     scores = [score(task, sample) for sample in samples]
     items = Counter(gap(each.problem) for each in scores)
     certified = Counter(gap(each.problem) for each in scores if each.certified)
-    problems = (task.generate("tiny", split="train", seed=3, index=index) for index in range(TRAINED))
-    trained = Counter(gap(task.dumps(problem)) for problem in problems)
+    plan = Plan(task, "tiny", TRAINED, seed=3, disguises=int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    records = (make(plan, index) for index in plan.indices())
+    trained = Counter(gap(record["problem"]) for record in records if record)
     for length in sorted(items | trained):
         print(
             f"{length} blanks in a row: {certified[length]} of {items[length]} certified, "

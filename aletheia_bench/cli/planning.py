@@ -26,7 +26,7 @@ def plan(plugins: Plugins, *, seed: int, **options: Any) -> None:
         raise UsageError(f"The back-end {card.backend!r} of {card.name} makes no plans; lora does.")
     course = course_of(plugins, card, seed=seed)
     rows = {
-        "problems": f"{sum(found.count for found in course.plans(card.arm)):,} {card.arm}, {card.context}",
+        "problems": f"{sum(found.count for found in course.plans(card)):,} {card.arm}, {card.context}",
         **backend.plan(card, list(_sample(card, course))),
     }
     click.echo(tabulate(rows.items(), tablefmt="plain"))
@@ -34,7 +34,7 @@ def plan(plugins: Plugins, *, seed: int, **options: Any) -> None:
 
 def _sample(card: Card, course: Course) -> Iterator[tuple[float, Example]]:
     """Some examples of each corpus, and how many each stands for."""
-    for found in course.plans(card.arm):
+    for found in course.plans(card):
         indices = range(min(SAMPLE, found.count))
         for index in indices:
             if record := corpus.make(found, index):

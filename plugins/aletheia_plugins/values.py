@@ -317,6 +317,8 @@ class Card:
     """Names that it practises reading at each turn, beside the turn itself."""
     detours: int = 0
     """Wrong decisions from which it practises to return, for each trace."""
+    disguises: int = 0
+    """Every other problem is seen in that one of so many disguises that is hardest to read."""
     weights: Path | None = None
     """A folder of weights, or a file."""
     sha256: str | None = None

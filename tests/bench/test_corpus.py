@@ -16,6 +16,7 @@ from aletheia_tasks import Coloring, Sat, Sudoku, aletheia_tasks
 TASKS = [task() for task in aletheia_tasks()]
 COUNT = 40  # more than a worker takes at a time, so that two workers share it
 PLAN = Plan(Sat(), "tiny", COUNT)
+DIGITS = str.maketrans("123456", "######")
 
 every_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 
@@ -47,6 +48,33 @@ def test_every_record_is_a_verified_trace_of_its_problem(task):
         found = parse(record["completion"])
         assert found.verdict == record["difficulty"]["verdict"] != Verdict.UNKNOWN
         assert record["difficulty"]["steps"] == len(found.steps)
+
+
+def blanks(record) -> int:
+    """The longest row of blanks, as a Sudoku is written."""
+    return max(map(len, record["problem"].replace("\n", "").translate(DIGITS).split("#")))
+
+
+@pytest.mark.parametrize("level", ["tiny", "small"])
+def test_every_other_sudoku_is_posed_in_the_disguise_that_has_most_blanks_in_a_row(level):
+    task, gained = Sudoku(), 0
+    for index in range(40):
+        plain = make(Plan(task, level, 40), index)
+        few, many = (make(Plan(task, level, 40, disguises=count), index) for count in (4, 32))
+        assert verify(many, task) is None
+        assert few["canonical"] == many["canonical"] == plain["canonical"]
+        if index % 2:
+            assert blanks(plain) <= blanks(few) <= blanks(many)
+            gained += blanks(many) > blanks(few) > blanks(plain)
+        else:
+            assert few == many == plain
+    assert gained >= 3
+
+
+@pytest.mark.parametrize("task", [Sat(), Coloring()], ids=lambda task: task.name)
+def test_problems_of_which_nothing_is_given_are_posed_as_they_are(task):
+    for index in range(6):
+        assert make(Plan(task, "tiny", 6, disguises=8), index) == make(Plan(task, "tiny", 6), index)
 
 
 @pytest.mark.parametrize("name", [name for name in ARMS if name != "backtracking"])

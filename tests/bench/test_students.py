@@ -13,7 +13,7 @@ from aletheia_bench.corpus import read
 from aletheia_bench.locking import alone
 from aletheia_bench.students import Course, made_from, train
 from aletheia_plugins import Card, ModelFileError, Trainable, UsageError
-from aletheia_tasks import Coloring, Sat
+from aletheia_tasks import Coloring, Sat, Sudoku
 
 
 class Rote:
@@ -172,6 +172,16 @@ def test_detours_stand_behind_the_turns_of_their_trace(tmp_path):
     assert all(example.hints for example in added)
 
 
+def test_disguises_reach_the_corpus(tmp_path):
+    course, seen = Course((Sudoku(),), ("tiny",), 8), []
+    for count in (0, 32):
+        back = Rote()
+        train(Card("toy", "rote", tmp_path, disguises=count), back, course, tmp_path / str(count))
+        seen.append({example.prompt.partition("\n")[2] for example in back.seen})
+    assert seen[0] != seen[1]
+    assert seen[0] & seen[1]
+
+
 @pytest.mark.parametrize("other", [{"context": "cumulative"}, {"arm": "linearized"}])
 def test_detours_are_for_folded_students_that_backtrack(tmp_path, other):
     with pytest.raises(UsageError) as caught:
@@ -223,6 +233,7 @@ def test_a_folder_is_for_one_training_at_a_time(card, tmp_path):
     [
         {"exercises": 3},
         {"detours": 1},
+        {"disguises": 8},
         {"names": {"x": 9}},
         {"arm": "answer"},
         {"context": "cumulative"},
