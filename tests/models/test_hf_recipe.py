@@ -3,7 +3,7 @@
 import pytest
 
 from aletheia_models.hf import HF
-from aletheia_models.hf.student import build_student, parameters
+from aletheia_models.hf.student import build_student
 from aletheia_models.hf.training import Recipe
 from aletheia_plugins import Card, ModelFileError
 
@@ -83,4 +83,4 @@ def test_parameters_are_counted_once_where_they_are_tied(student, tokenizer):
     model = student()
     assert model.lm_head.weight is model.model.embed_tokens.weight
     layer = 4 * 32 * 32 + 3 * 32 * 64 + 2 * 32
-    assert parameters(model) == len(tokenizer) * 32 + 2 * layer + 32
+    assert model.num_parameters() == len(tokenizer) * 32 + 2 * layer + 32

@@ -13,6 +13,7 @@ if find_spec("peft") is None:
 
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
 
 from aletheia_models.gguf import GGUF
 from aletheia_models.hf import batches as batches_of_hf
@@ -293,7 +294,9 @@ def test_an_adapter_learns_on_a_base_in_four_bits(card, base, student, toy, tmp_
     pytest.importorskip("bitsandbytes")
     restless(student(hidden_size=64)).save_pretrained(base)  # constants are those of 64 numbers
     card = with_options(card, lora={"bits": 4}, training={"gradient_checkpointing": twice, "learning_rate": 5e-3})
-    assert fit(card, toy, tmp_path / "adapter")["precision"] == "nf4"
+    figures = fit(card, toy, tmp_path / "adapter")
+    assert figures["precision"] == "nf4"
+    assert figures["parameters"] - figures["trainable"] == AutoModelForCausalLM.from_pretrained(base).num_parameters()
     card = replace(card, weights=tmp_path / "adapter")
     prompts, expected = [e.prompt for e in toy], [e.completion for e in toy]
     model = LoRA().open(with_options(card, generation={"merged": False}))

@@ -64,7 +64,7 @@ class HF:
     ) -> Mapping[str, Any]:
         require("hf")
         from aletheia_models.hf.batches import stream
-        from aletheia_models.hf.student import build_student, parameters, take_over
+        from aletheia_models.hf.student import build_student, take_over
         from aletheia_models.hf.tokenizer import build_tokenizer
         from aletheia_models.hf.training import Recipe, train
 
@@ -87,7 +87,7 @@ class HF:
         figures = train(model, read, recipe, checkpoint=out / "checkpoint", seed=seed, progress=progress)
         model.half().save_pretrained(out)
         tokenizer.save_pretrained(out)
-        return {"parameters": parameters(model), "vocabulary": len(tokenizer), "device": _machine(), **figures}
+        return {"parameters": model.num_parameters(), "vocabulary": len(tokenizer), "device": _machine(), **figures}
 
 
 def _batch_size(card: Card) -> int:

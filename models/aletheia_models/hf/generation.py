@@ -10,7 +10,6 @@ import transformers
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
 
 from aletheia_models.hf.loading import chat_frame
-from aletheia_models.hf.student import parameters
 from aletheia_models.hf.weighing import weigh
 from aletheia_models.memory import most_memory
 from aletheia_models.tokens import behind
@@ -70,7 +69,7 @@ class HFModel:
             "device": str(self.model.device),
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "threads": torch.get_num_threads(),
-            "parameters": parameters(self.model),
+            "parameters": self.model.num_parameters(),
             "batch_size": self.batch_size,
             "memory_bytes": most_memory() if self.model.device.type == "cpu" else torch.cuda.max_memory_allocated(),
         }

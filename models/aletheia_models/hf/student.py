@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from aletheia_plugins import ModelFileError
 
-__all__ = ["build_student", "configuration", "hidden_states", "parameters", "take_over"]
+__all__ = ["build_student", "configuration", "hidden_states", "take_over"]
 
 ROWS = ("model.embed_tokens.weight", "lm_head.weight")
 """Tensors with a row for each word; tied ones are one."""
@@ -120,8 +120,3 @@ def hidden_states(
     for block in decoder.layers:
         states.append(block(states[-1], attention_mask=mask, position_embeddings=rotary, use_cache=False))
     return [*(states[layer] for layer in layers), decoder.norm(states[-1])]
-
-
-def parameters(model: torch.nn.Module) -> int:
-    """Trainable numbers, tied ones counted once."""
-    return sum(p.numel() for p in model.parameters())

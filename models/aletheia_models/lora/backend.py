@@ -73,7 +73,6 @@ class LoRA:
         from aletheia_models.hf.batches import batches, stream
         from aletheia_models.hf.loading import load_model, load_tokenizer
         from aletheia_models.hf.loop import return_memory, train
-        from aletheia_models.hf.student import parameters
         from aletheia_models.lora.training import Adapter, Learner, Processes, Recipe, adapted
 
         recipe = Recipe.of(card.settings.get("training", {}))
@@ -109,7 +108,7 @@ class LoRA:
             (out / "README.md").unlink(missing_ok=True)  # an empty form that peft writes
             tokenizer.save_pretrained(out)
         processes.close()
-        sizes = {"parameters": parameters(student), "trainable": sum(p.numel() for _, p in learner.named_parameters())}
+        sizes = {"parameters": student.num_parameters(), "trainable": student.num_parameters(only_trainable=True)}
         return {**sizes, "precision": precision, "processes": learner.world, **figures}
 
     def merge(self, card: Card, folder: Path) -> None:
