@@ -70,6 +70,8 @@ class Engine:
         llama_cpp.llama_backend_init()
         params = llama_cpp.llama_model_default_params()
         params.n_gpu_layers = 0
+        if b"AMX_INT8 = 1" in llama_cpp.llama_print_system_info():
+            params.use_extra_bufts = False  # its products of quantized matrices in AMX can end the process (SIGSEGV)
         self.model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
         if not self.model:
             raise ModelFileError(f"llama.cpp cannot load {path}: {' '.join(log.ERRORS[:1]) or 'it does not say why'}.")
