@@ -119,10 +119,7 @@ def make(plan: Plan, index: int) -> Record | None:
 def _verified(plan: Plan, index: int) -> Record | None:
     """The record without its hash."""
     task = plan.task
-    problem = generated(task, plan.level, plan.split, plan.seed, index)
-    if index % 2 and isinstance(task, Disguising):
-        rng = generator("disguises", plan.split, plan.seed, index)
-        problem = max([problem, *(task.disguise(problem, rng) for _ in range(plan.disguises))], key=partial(_gap, task))
+    problem = _problem(plan, index)
     canonical = written(task, "canonical", problem)
     if not belongs(canonical, plan.split):
         raise CorpusError(f"{plan.id(index)} does not belong to the {plan.split} split: {defect(task)}")
@@ -154,6 +151,17 @@ def _verified(plan: Plan, index: int) -> Record | None:
     if not found.valid:
         raise Rejected(Record(**{**record, "completion": text}), _first(found), defect(task))
     return record
+
+
+def _problem(plan: Plan, index: int) -> Any:
+    """The problem at that index of the plan; every other one as `disguises` says."""
+    task = plan.task
+    problem = generated(task, plan.level, plan.split, plan.seed, index)
+    if not (plan.disguises and index % 2 and isinstance(task, Disguising)):
+        return problem
+    rng = generator("disguises", plan.split, plan.seed, index)
+    others = [task.disguise(problem, rng) for _ in range(plan.disguises)]
+    return max([problem, *others], key=partial(_gap, task))
 
 
 def _gap(task: Task[Any], problem: Any) -> int:
