@@ -36,6 +36,7 @@ DATA: Mapping[str, type] = {
     "exercises": int,
     "detours": int,
     "disguises": int,
+    "turns": int,
 }
 STUDENT = {"context": "folded"}
 STRANGER = {"context": "cumulative", "instructed": True, "chat": True}
@@ -94,6 +95,7 @@ def read(path: Path) -> Card:
         exercises=data.get("exercises", 0),
         detours=data.get("detours", 0),
         disguises=data.get("disguises", 0),
+        turns=data.get("turns", 0),
         settings=settings,
     )
 

@@ -29,7 +29,9 @@ RANK = int(os.environ.get("RANK", "0"))
 """Which of the processes that learn together this is, as `accelerate launch` and torchrun say it."""
 READY = "ready.json"
 PAGE = 2_000_000
-"""About as many characters of prompts are read, and then forgotten, together."""
+"""About as many characters are read, and then forgotten, together."""
+SIZED = 500
+"""From so many traces is told how many make a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +61,19 @@ class _Pages(Sequence[list[Example]]):
         self.card = card
         self.tasks = {task.name: task for task in tasks}
         self.corpora = [corpus.Records(path) for path in paths]
-        self.pages: list[list[tuple[int, int]]] = []
-        """(corpus, record) of each trace of each page."""
-        size = PAGE
         places = [(which, n) for which, records in enumerate(self.corpora) for n in range(len(records))]
-        for which, number in sorted(places, key=lambda place: place[1] / len(self.corpora[place[0]])):
-            if size >= PAGE:
-                self.pages.append([])
-                size = 0
-            self.pages[-1].append((which, number))
-            record = self.corpora[which][number]
-            size += len(record["prompt"]) * turns(card.context, record["completion"])
+        places.sort(key=lambda place: place[1] / len(self.corpora[place[0]]))
+        some = generator("page").sample(places, min(SIZED, len(places)))
+        size = sum(map(self._size, some)) / max(1, len(some))
+        many = max(1, round(PAGE / max(1, size)))
+        self.pages = [places[start : start + many] for start in range(0, len(places), many)]
+        """(corpus, record) of each trace of each page."""
+
+    def _size(self, place: tuple[int, int]) -> int:
+        """About how many characters are read of a trace."""
+        record = self.corpora[place[0]][place[1]]
+        count = turns(self.card.context, record["completion"])
+        return len(record["prompt"]) * min(count, self.card.turns or count) + len(record["completion"])
 
     def __len__(self) -> int:
         return len(self.pages)
@@ -84,6 +88,8 @@ class _Pages(Sequence[list[Example]]):
         backtracks = "\nbacktrack " in text or card.detours > 0  # what a student never does is not practised
         found = list(examples(card.context, prompt, text, unlearnt=unlearnt(record["arm"], text)))
         found += detours(found, prompt, csp, card.detours, generator("detours", record["id"]))
+        if 0 < card.turns < len(found):
+            found = generator("turns", record["id"]).sample(found, card.turns)
         for example in found:
             if not foreign(record["arm"]):
                 example = hinted(example, prompt, csp, exercises=card.exercises, backtracks=backtracks)  # noqa: PLW2901
@@ -153,6 +159,7 @@ def made_from(card: Card, course: Course) -> dict[str, Any]:
         "exercises": card.exercises,
         "detours": card.detours,
         "disguises": card.disguises,
+        "turns": card.turns,
         "seed": course.seed,
         "settings": {name: dict(table) for name, table in card.settings.items() if name != "generation"},
     }

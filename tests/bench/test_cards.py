@@ -28,6 +28,7 @@ names = { x = 10 }
 exercises = 4
 detours = 1
 disguises = 32
+turns = 16
 
 [architecture]
 hidden_size = 32
@@ -72,7 +73,7 @@ def test_a_card_is_what_its_file_says(card):
     assert (found.weights, found.sha256) == (path.parent / "weights", "abc")
     assert (found.tasks, found.levels, found.count) == (("sat", "coloring"), ("tiny",), 7)
     assert (found.shares, found.names) == ({"sudoku-small": 6}, {"x": 10})
-    assert (found.exercises, found.detours, found.disguises) == (4, 1, 32)
+    assert (found.exercises, found.detours, found.disguises, found.turns) == (4, 1, 32, 16)
     assert found.settings == {"architecture": {"hidden_size": 32}}
 
 
@@ -106,7 +107,7 @@ def test_a_card_needs_a_name_and_a_back_end_only(card):
             LEAST + "[data]\nseed = 1",
             (
                 "unknown key data.seed; known: data.tasks, data.levels, data.count, data.shares, data.names, "
-                "data.exercises, data.detours, data.disguises."
+                "data.exercises, data.detours, data.disguises, data.turns."
             ),
         ),
         (LEAST + "[data]\nnames = 3", "data.names is 3, expected dict."),

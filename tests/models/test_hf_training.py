@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from aletheia_models.hf import HF
+from aletheia_models.hf.backend import _sample
 from aletheia_models.hf.batches import REASONS, batches, stream
 from aletheia_models.hf.student import build_student, hidden_states, take_over
 from aletheia_models.hf.tokenizer import END, build_tokenizer
@@ -205,6 +206,14 @@ def test_the_vocabulary_has_the_words_of_exercises(architecture, toy, tmp_path):
     card = Card("pupil", "hf", tmp_path / "pupil.toml", settings=settings)
     HF().fit(card, [practised], tmp_path, seed=2, workers=1, progress=Interrupting())
     assert " zebra" in HF().open(replace(card, weights=tmp_path)).tokenizer.get_vocab()
+
+
+@pytest.mark.parametrize(("enough", "pages"), [(1, 1), (2, 1), (3, 2), (4, 4), (99, 5)])
+def test_the_vocabulary_is_that_of_the_first_pages_for_any_number_of_processes(toy, monkeypatch, enough, pages):
+    monkeypatch.setattr("aletheia_models.hf.backend.SAMPLE", enough)
+    corpus = [toy[:2], toy[2:3], [], toy[3:4], toy[4:]]
+    texts = ["".join(example.prompt + example.completion for example in page) for page in corpus]
+    assert _sample(corpus, 1) == _sample(corpus, 3) == texts[:pages]
 
 
 def test_rare_kinds_count_for_more(tokenizer, student):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from aletheia_plugins import Card, Example, MissingError, Model, ModelFileError,
 __all__ = ["HF"]
 
 SAMPLE = 30_000
-"""Examples whose words make up a new student's vocabulary."""
+"""About as many examples make up a new student's vocabulary."""
 
 
 class HF:
@@ -69,11 +69,8 @@ class HF:
         from aletheia_models.hf.training import Recipe, train
 
         recipe = Recipe.of(card.settings.get("training", {}))
-        sample = [
-            "".join([example.prompt, example.completion, *(lines for _, lines in example.exercises)])
-            for example in islice(chain.from_iterable(pages), SAMPLE)
-        ]
-        if not sample:
+        sample = _sample(pages, workers)
+        if not any(sample):
             raise ModelFileError(f"{card.name} has nothing to learn from: its corpora are empty.")
         tokenizer = build_tokenizer(sample)
         model: Any = build_student(card.settings.get("architecture", {}), tokenizer, seed=seed)
@@ -88,6 +85,26 @@ class HF:
         model.half().save_pretrained(out)
         tokenizer.save_pretrained(out)
         return {"parameters": model.num_parameters(), "vocabulary": len(tokenizer), "device": _machine(), **figures}
+
+
+def _sample(pages: Sequence[Iterable[Example]], workers: int) -> list[str]:
+    """The texts of the first pages, in each those of all its examples."""
+    from aletheia_models.hf.pages import prepared
+
+    texts: list[str] = []
+    seen = 0
+    for number, (text, examples) in prepared(pages, _text, workers=min(workers, len(pages))) if pages else ():
+        texts.append(text)
+        seen += examples
+        if seen >= SAMPLE or number + 1 == len(pages):
+            break
+    return texts
+
+
+def _text(page: list[Example], _: int) -> tuple[str, int]:
+    """What a student reads of the page, and of how many examples."""
+    parts = chain.from_iterable((e.prompt, e.completion, *(lines for _, lines in e.exercises)) for e in page)
+    return "".join(parts), len(page)
 
 
 def _batch_size(card: Card) -> int:

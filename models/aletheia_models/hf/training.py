@@ -167,11 +167,12 @@ def train(
 def _reader(model: LlamaForCausalLM, recipe: Recipe) -> Reader:
     """The model's hidden states, in the arithmetic and the form that this machine is fastest at.
 
-    bfloat16 where there is hardware for its products; plain attention, which at these lengths is faster than the fused
-    one, both ways together; compiled, on a CPU, where a training is long enough to pay for it and there is a compiler.
+    bfloat16 where there is hardware for its products; plain attention on a CPU, which at these lengths is faster there
+    than the fused one, both ways together; compiled, on a CPU, where a training is long enough to pay for it and there
+    is a compiler.
     """
     device = model.device.type
-    model.set_attn_implementation("eager")
+    model.set_attn_implementation("eager" if device == "cpu" else "sdpa")
     compiled = device == "cpu" and recipe.tokens >= COMPILED and shutil.which("g++")
     read: Reader = torch.compile(hidden_states, dynamic=True) if compiled else hidden_states
 
