@@ -11,7 +11,7 @@ from typing import Any
 
 from aletheia_bench import corpus
 from aletheia_bench.arms import foreign, unlearnt
-from aletheia_bench.contexts import examples, turns
+from aletheia_bench.contexts import examples
 from aletheia_bench.detours import detours
 from aletheia_bench.hints import hinted
 from aletheia_bench.locking import alone
@@ -20,7 +20,7 @@ from aletheia_bench.progress import progress
 from aletheia_bench.shapes import facts
 from aletheia_plugins import Backend, Card, Example, Task, Trainable, UsageError, generator
 
-__all__ = ["RANK", "Course", "made_from", "train"]
+__all__ = ["RANK", "Course", "drawn", "made_from", "train"]
 
 
 MAY_CHANGE = ("tokens", "epochs", "checkpoint_seconds", "batch_size")
@@ -30,8 +30,8 @@ RANK = int(os.environ.get("RANK", "0"))
 READY = "ready.json"
 PAGE = 2_000_000
 """About as many characters are read, and then forgotten, together."""
-SIZED = 500
-"""From so many traces is told how many make a page."""
+SIZED = 100
+"""How many traces make a page is told from so many of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ class _Pages(Sequence[list[Example]]):
         """(corpus, record) of each trace of each page."""
 
     def _size(self, place: tuple[int, int]) -> int:
-        """About how many characters are read of a trace."""
+        """How many characters of a trace's turns are read."""
         record = self.corpora[place[0]][place[1]]
-        count = turns(self.card.context, record["completion"])
-        return len(record["prompt"]) * min(count, self.card.turns or count) + len(record["completion"])
+        found = list(examples(self.card.context, record["prompt"], record["completion"]))
+        return sum(len(turn.prompt) + len(turn.completion) for turn in drawn(self.card, record["id"], found))
 
     def __len__(self) -> int:
         return len(self.pages)
@@ -87,13 +87,18 @@ class _Pages(Sequence[list[Example]]):
         rename = renamer(card.names, prompt, text, generator("names", record["id"]))
         backtracks = "\nbacktrack " in text or card.detours > 0  # what a student never does is not practised
         found = list(examples(card.context, prompt, text, unlearnt=unlearnt(record["arm"], text)))
-        found += detours(found, prompt, csp, card.detours, generator("detours", record["id"]))
-        if 0 < card.turns < len(found):
-            found = generator("turns", record["id"]).sample(found, card.turns)
-        for example in found:
+        added = detours(found, prompt, csp, card.detours, generator("detours", record["id"]))
+        for example in [*drawn(card, record["id"], found), *added]:
             if not foreign(record["arm"]):
                 example = hinted(example, prompt, csp, exercises=card.exercises, backtracks=backtracks)  # noqa: PLW2901
             yield rename(example)
+
+
+def drawn(card: Card, name: str, turns: list[Example]) -> list[Example]:
+    """Those of the turns of the trace called `name` that are learnt: always the same ones."""
+    if not 0 < card.turns < len(turns):
+        return turns
+    return generator("turns", name).sample(turns, card.turns)
 
 
 def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
@@ -103,8 +108,9 @@ def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
     """
     if not isinstance(backend, Trainable):
         raise UsageError(f"The back-end {card.backend!r} of {card.name} cannot train; choose a card of one that can.")
-    if card.exercises and card.context != "folded":
-        raise UsageError(f"{card.name} has exercises, which need folded contexts: leave them out of its [data].")
+    for option in ("exercises", "turns"):
+        if getattr(card, option) and card.context != "folded":
+            raise UsageError(f"{card.name} has {option}, which need folded contexts: leave them out of its [data].")
     if card.detours and (card.context, card.arm) != ("folded", "backtracking"):
         raise UsageError(
             f"{card.name} has detours, which need folded contexts and the arm backtracking: "

@@ -138,7 +138,9 @@ def each(architecture, found):
     words = blank.get_output_embeddings().weight.numel()
     inner = sum(p.numel() for p in blank.get_decoder().parameters()) - words
     share = sum(len(batch.targets.at) for batch in found) / sum(batch.tokens for batch in found)
-    print(f"{inner + 2 * words:,} parameters; {share:.0%} of the tokens are learnt", flush=True)
+    print(
+        f"{sum(p.numel() for p in blank.parameters()):,} parameters; {share:.0%} of the tokens are learnt", flush=True
+    )
     return 4 * (inner + share * words)
 
 
@@ -158,6 +160,7 @@ def main():
         with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
             model = base(settings["architecture"])
         rate = run(model)
+        del model
         print(f"{name}: {rate:,.0f} tokens/s, {cost * rate / PEAK:.1%} of {PEAK / 1e12:.0f} TFLOP/s", flush=True)
 
 

@@ -22,7 +22,7 @@ from aletheia_bench import cards, corpus
 from aletheia_bench.contexts import examples
 from aletheia_models.hf import batches, loop, training
 from aletheia_models.hf.student import build_student
-from aletheia_models.hf.tokenizer import build_tokenizer
+from aletheia_models.hf.tokenizer import build_tokenizer, count_words
 from aletheia_plugins import load_plugins
 
 PLUGINS = load_plugins([])
@@ -94,7 +94,7 @@ def main():
     tokens = int(sys.argv[1]) if len(sys.argv) > 1 else 150_000
     loop.keep_memory()
     found = corpus_examples()
-    tokenizer = build_tokenizer(e.prompt + e.completion for e in islice(found, 5000))
+    tokenizer = build_tokenizer(count_words(e.prompt + e.completion for e in islice(found, 5000)))
     for turn in range(3):
         rates = []
         for trained in (ours, theirs):

@@ -9,7 +9,7 @@ from tabulate import tabulate
 from aletheia_bench import corpus
 from aletheia_bench.cli.building import chosen_card, course_of
 from aletheia_bench.contexts import examples
-from aletheia_bench.students import Course
+from aletheia_bench.students import Course, drawn
 from aletheia_plugins import Card, Example, Planning, UsageError
 from aletheia_plugins.loading import Plugins
 
@@ -38,5 +38,6 @@ def _sample(card: Card, course: Course) -> Iterator[tuple[float, Example]]:
         indices = range(min(SAMPLE, found.count))
         for index in indices:
             if record := corpus.make(found, index):
-                for example in examples(card.context, record["prompt"], record["completion"]):
+                turns = list(examples(card.context, record["prompt"], record["completion"]))
+                for example in drawn(card, record["id"], turns):
                     yield found.count / len(indices), example

@@ -320,7 +320,7 @@ class Card:
     disguises: int = 0
     """Every other problem is seen in that one of so many disguises that is hardest to read."""
     turns: int = 0
-    """Turns of each trace that are learnt, drawn at random from those of a longer one; 0: all."""
+    """Turns of a trace that are learnt, beside detours: of one that has more, so many, drawn at random; 0: all."""
     weights: Path | None = None
     """A folder of weights, or a file."""
     sha256: str | None = None

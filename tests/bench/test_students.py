@@ -75,7 +75,7 @@ def test_a_student_sees_the_turns_of_every_trace_of_its_arm(card, tmp_path, monk
     assert pairs(back.seen) == pairs(turns)
     sizes = [sum(len(example.prompt) for example in page) for page in back.pages]
     assert len(sizes) > 2
-    assert 700 < sum(sizes[:-1]) / len(sizes[:-1]) < 2_000, "a page has whole traces"
+    assert 700 < sum(sizes[:-1]) / len(sizes[:-1]) < 2_000
 
 
 def test_a_corpus_with_a_larger_share_is_spread_as_evenly_as_the_others(card, tmp_path, monkeypatch):
@@ -157,10 +157,11 @@ def test_a_wrong_recipe_is_found_before_any_data_is_made(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_exercises_need_folded_contexts(tmp_path):
+@pytest.mark.parametrize("option", ["exercises", "turns"])
+def test_exercises_and_turns_need_folded_contexts(tmp_path, option):
     with pytest.raises(UsageError) as caught:
-        train(Card("toy", "rote", tmp_path, context="cumulative", exercises=2), Rote(), COURSE, tmp_path / "out")
-    assert str(caught.value) == "toy has exercises, which need folded contexts: leave them out of its [data]."
+        train(Card("toy", "rote", tmp_path, context="cumulative", **{option: 2}), Rote(), COURSE, tmp_path / "out")
+    assert str(caught.value) == f"toy has {option}, which need folded contexts: leave them out of its [data]."
 
 
 def test_detours_stand_behind_the_turns_of_their_trace(tmp_path):
@@ -183,17 +184,44 @@ def test_disguises_reach_the_corpus(tmp_path):
     assert seen[0] & seen[1]
 
 
-def test_of_a_long_trace_some_turns_are_learnt(tmp_path):
-    course, seen = Course((Sat(),), ("tiny",), 30), {}
-    for count in (0, 6, 1000):
-        back = Rote()
-        train(Card("toy", "rote", tmp_path, turns=count), back, course, tmp_path / str(count))
-        seen[count] = Counter(pairs(back.seen))
-    assert seen[1000] == seen[0]
-    assert seen[6] <= seen[0]
-    assert 30 < seen[6].total() <= 30 * 6 < seen[0].total()
-    firsts = [prompt for prompt, _ in seen[6] if not prompt.startswith("state")]
+def taught(folder, **data) -> Counter:
+    """The turns of thirty tiny formulas that a student with this [data] sees, as often as it sees each."""
+    back = Rote()
+    train(Card("toy", "rote", folder, **data), back, Course((Sat(),), ("tiny",), 30), folder)
+    return Counter(pairs(back.seen))
+
+
+def test_of_a_long_trace_so_many_turns_are_learnt(tmp_path):
+    whole, some, more = (taught(tmp_path / str(count), turns=count) for count in (0, 6, 1000))
+    assert more == whole
+    records = read(tmp_path / "6" / "corpus" / "sat-tiny-backtracking.jsonl")
+    lengths = [len(list(examples("folded", record["prompt"], record["completion"]))) for record in records]
+    assert some.total() == sum(min(6, length) for length in lengths) < sum(lengths)
+    assert some <= whole
+    firsts = [prompt for prompt, _ in some if not prompt.startswith("state")]
     assert 0 < len(firsts) < 30, "not always the first ones"
+
+
+def test_detours_come_on_top_of_the_turns_that_are_drawn(tmp_path):
+    plain, drawn, detoured, both = (
+        taught(tmp_path / name, **data)
+        for name, data in {
+            "plain": {}, "drawn": {"turns": 3}, "detoured": {"detours": 1}, "both": {"turns": 3, "detours": 1},
+        }.items()
+    )  # fmt: skip
+    assert both - drawn == detoured - plain
+
+
+def test_pages_are_the_same_whenever_they_are_made(card, tmp_path, monkeypatch):
+    monkeypatch.setattr("aletheia_bench.students.PAGE", 1_000)
+    monkeypatch.setattr("aletheia_bench.students.SIZED", 2)
+    sizes = []
+    for folder in ("once", "again"):
+        back = Rote()
+        train(card, back, replace(COURSE, count=20), tmp_path / folder)
+        sizes.append([len(page) for page in back.pages])
+    assert sizes[0] == sizes[1]
+    assert len(sizes[0]) > 2
 
 
 @pytest.mark.parametrize("other", [{"context": "cumulative"}, {"arm": "linearized"}])

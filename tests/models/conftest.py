@@ -31,9 +31,9 @@ def toy() -> list[Example]:
 
 @pytest.fixture(scope="session")
 def tokenizer():
-    from aletheia_models.hf.tokenizer import build_tokenizer
+    from aletheia_models.hf.tokenizer import build_tokenizer, count_words
 
-    return build_tokenizer([example.prompt + example.completion for example in TOY], min_count=1)
+    return build_tokenizer(count_words(example.prompt + example.completion for example in TOY), min_count=1)
 
 
 @pytest.fixture(scope="session")

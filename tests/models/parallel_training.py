@@ -45,7 +45,6 @@ def progress(done: int, total: int, **figures: float) -> None:
 
 
 training.Processes = Watched
-training.half = lambda device: False  # sums in another order are no mistake
 folder.mkdir(exist_ok=True)
 for _ in range(2 if halt else 1):
     try:

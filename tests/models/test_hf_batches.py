@@ -185,12 +185,12 @@ KILLED = """
 import os, signal, sys
 from multiprocessing import active_children
 from aletheia_models.hf.batches import stream
-from aletheia_models.hf.tokenizer import build_tokenizer
+from aletheia_models.hf.tokenizer import build_tokenizer, count_words
 from aletheia_plugins import Example
 
 if __name__ == "__main__":
     pages = [[Example("a", "b")]] * 3
-    found = stream(pages, build_tokenizer("ab"), tokens_per_batch=100, max_length=9, seed=0, workers=2)
+    found = stream(pages, build_tokenizer(count_words("ab")), tokens_per_batch=100, max_length=9, seed=0, workers=2)
     next(found)
     print(*(child.pid for child in active_children()), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)

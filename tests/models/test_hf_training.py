@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 from dataclasses import replace
 from functools import partial
 
@@ -9,10 +10,10 @@ import pytest
 import torch
 
 from aletheia_models.hf import HF
-from aletheia_models.hf.backend import _sample
+from aletheia_models.hf.backend import _vocabulary
 from aletheia_models.hf.batches import REASONS, batches, stream
 from aletheia_models.hf.student import build_student, hidden_states, take_over
-from aletheia_models.hf.tokenizer import END, build_tokenizer
+from aletheia_models.hf.tokenizer import END, build_tokenizer, count_words
 from aletheia_models.hf.training import Learner, Recipe, train
 from aletheia_plugins import Card, Example, ModelFileError
 
@@ -72,7 +73,7 @@ def other(student, tokenizer, tmp_path):
 def test_a_student_starts_from_what_another_one_has_learnt_and_its_new_words_are_new(
     student, tokenizer, other, architecture
 ):
-    wider = build_tokenizer(["aardvark after red green comes zebra\n"], min_count=1)
+    wider = build_tokenizer(count_words(["aardvark after red green comes zebra\n"]), min_count=1)
     before, after = (build_student(architecture, wider, seed=2) for _ in range(2))
     take_over(after, wider, other)
     theirs, words = student(1), tokenizer.get_vocab()
@@ -119,7 +120,7 @@ def test_an_output_layer_of_its_own_is_taken_over_by_word(tokenizer, architectur
     untied = {**architecture, "tie_word_embeddings": False}
     theirs, ours = (build_student(untied, tokenizer, seed=seed) for seed in (1, 2))
     theirs.save_pretrained(tmp_path)
-    wider = build_tokenizer(["an other word before the others"])
+    wider = build_tokenizer(count_words(["an other word before the others"]))
     wider.save_pretrained(tmp_path)
     theirs.resize_token_embeddings(len(wider))
     theirs.save_pretrained(tmp_path)
@@ -211,9 +212,28 @@ def test_the_vocabulary_has_the_words_of_exercises(architecture, toy, tmp_path):
 @pytest.mark.parametrize(("enough", "pages"), [(1, 1), (2, 1), (3, 2), (4, 4), (99, 5)])
 def test_the_vocabulary_is_that_of_the_first_pages_for_any_number_of_processes(toy, monkeypatch, enough, pages):
     monkeypatch.setattr("aletheia_models.hf.backend.SAMPLE", enough)
-    corpus = [toy[:2], toy[2:3], [], toy[3:4], toy[4:]]
-    texts = ["".join(example.prompt + example.completion for example in page) for page in corpus]
-    assert _sample(corpus, 1) == _sample(corpus, 3) == texts[:pages]
+    practised = [replace(example, exercises=((1, "about zebra\n"),)) for example in toy]
+    corpus = [practised[:2], practised[2:3], [], practised[3:4], practised[4:]]
+    read = [e.prompt + e.completion + "about zebra\n" for page in corpus[:pages] for e in page]
+    assert _vocabulary(corpus, 1) == _vocabulary(corpus, 3) == _vocabulary(corpus, 9) == count_words(read)
+
+
+class Slow:
+    """A page that takes a second, or, behind the first ones, for ever."""
+
+    def __init__(self, number: int):
+        self.number = number
+
+    def __iter__(self):
+        time.sleep(1 if self.number < 2 else 1000)
+        yield Example("after red comes\n", "red\n")
+
+
+def test_nobody_waits_for_pages_that_the_vocabulary_does_not_need(monkeypatch):
+    monkeypatch.setattr("aletheia_models.hf.backend.SAMPLE", 2)
+    began = time.monotonic()
+    assert _vocabulary([Slow(number) for number in range(4)], 3)[" red"] == 2
+    assert time.monotonic() - began < 60, "a helper was waited for"
 
 
 def test_rare_kinds_count_for_more(tokenizer, student):

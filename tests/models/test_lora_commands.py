@@ -45,12 +45,12 @@ def here(tmp_path, monkeypatch):
     from aletheia_bench.contexts import examples
     from aletheia_bench.corpus import Plan, make
     from aletheia_models.hf.student import build_student
-    from aletheia_models.hf.tokenizer import build_tokenizer
+    from aletheia_models.hf.tokenizer import build_tokenizer, count_words
     from aletheia_tasks import Sat
 
     record = make(Plan(Sat(), "tiny", 1), 0)
     turns = examples("folded", record["prompt"], record["completion"])
-    tokenizer = build_tokenizer([turn.prompt + turn.completion for turn in turns])
+    tokenizer = build_tokenizer(count_words(turn.prompt + turn.completion for turn in turns))
     shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
              "num_key_value_heads": 2, "max_position_embeddings": 1024}  # fmt: skip
     build_student(shape, tokenizer, seed=0).save_pretrained(tmp_path / "base")

@@ -1,8 +1,11 @@
 """The `hf` back-end: opens and trains cards with torch and transformers, which it imports only when it is used."""
 
+import signal
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
-from itertools import chain
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -69,10 +72,10 @@ class HF:
         from aletheia_models.hf.training import Recipe, train
 
         recipe = Recipe.of(card.settings.get("training", {}))
-        sample = _sample(pages, workers)
-        if not any(sample):
+        words = _vocabulary(pages, workers)
+        if not words:
             raise ModelFileError(f"{card.name} has nothing to learn from: its corpora are empty.")
-        tokenizer = build_tokenizer(sample)
+        tokenizer = build_tokenizer(words)
         model: Any = build_student(card.settings.get("architecture", {}), tokenizer, seed=seed)
         if recipe.start:
             take_over(model, tokenizer, card.source.parent / recipe.start)
@@ -87,24 +90,33 @@ class HF:
         return {"parameters": model.num_parameters(), "vocabulary": len(tokenizer), "device": _machine(), **figures}
 
 
-def _sample(pages: Sequence[Iterable[Example]], workers: int) -> list[str]:
-    """The texts of the first pages, in each those of all its examples."""
-    from aletheia_models.hf.pages import prepared
-
-    texts: list[str] = []
+def _vocabulary(pages: Sequence[Iterable[Example]], workers: int) -> Counter[str]:
+    """The words of the first pages, as often as each is there; the same for any number of processes."""
+    words: Counter[str] = Counter()
     seen = 0
-    for number, (text, examples) in prepared(pages, _text, workers=min(workers, len(pages))) if pages else ():
-        texts.append(text)
-        seen += examples
-        if seen >= SAMPLE or number + 1 == len(pages):
-            break
-    return texts
+    with ExitStack() as stack:
+        numbers = range(len(pages))
+        counted: Iterable[tuple[Counter[str], int]] = map(partial(_words, pages), numbers)
+        if min(workers, len(pages)) > 1:
+            pool = get_context("forkserver").Pool(
+                min(workers, len(pages)), signal.signal, (signal.SIGINT, signal.SIG_IGN)
+            )
+            counted = stack.enter_context(pool).imap(partial(_words, pages), numbers)  # ended at once where it is left
+        for found, examples in counted:
+            words += found
+            seen += examples
+            if seen >= SAMPLE:
+                break
+    return words
 
 
-def _text(page: list[Example], _: int) -> tuple[str, int]:
-    """What a student reads of the page, and of how many examples."""
-    parts = chain.from_iterable((e.prompt, e.completion, *(lines for _, lines in e.exercises)) for e in page)
-    return "".join(parts), len(page)
+def _words(pages: Sequence[Iterable[Example]], number: int) -> tuple[Counter[str], int]:
+    """The words that a student reads in a page, and of how many examples they are."""
+    from aletheia_models.hf.tokenizer import count_words
+
+    page = list(pages[number])
+    texts = (text for e in page for text in (e.prompt + e.completion, *(lines for _, lines in e.exercises)))
+    return count_words(texts), len(page)
 
 
 def _batch_size(card: Card) -> int:

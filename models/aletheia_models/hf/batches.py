@@ -1,19 +1,22 @@
 """Turns examples into padded batches of about equal cost. Knows token ids, not models."""
 
+import multiprocessing
+import os
 import random
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
-from typing import Any, NamedTuple
+from itertools import count, islice
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerFast
 
-from aletheia_models.hf.pages import prepared
-from aletheia_plugins import WORD, Example, ModelFileError
+from aletheia_plugins import WORD, AletheiaError, Example, ModelFileError
 
 __all__ = ["NONE", "REASONS", "Batch", "Place", "Said", "batches", "stream", "up"]
 
@@ -21,6 +24,10 @@ REASONS = 9
 """Words of what a hint rests on: those of nine values of a cell, say; further ones are left out."""
 NONE = -100
 """No word: what PyTorch's losses ignore."""
+HELPERS = 16
+"""On small problems, seven keep a student of two million parameters busy on a large GPU; hard ones take more time to
+prepare. Each takes 300 MB.
+"""
 EVEN = 8
 """Rows are padded to a multiple of this: matrix units are slow on odd lengths."""
 
@@ -88,6 +95,33 @@ class Batch:
         return self.ids, self.parts, self.places, *(table for one in said for table in (one.at, one.words))
 
 
+class _Batches(Dataset[list[Batch] | AletheiaError]):
+    """The batches of one page after the other, pass after pass; or what is wrong with a page."""
+
+    def __init__(
+        self,
+        pages: Sequence[Iterable[Example]],
+        tokenizer: PreTrainedTokenizerFast,
+        tokens_per_batch: int,
+        max_length: int,
+        seed: int,
+    ) -> None:
+        self.pages, self.tokenizer, self.seed = pages, tokenizer, seed
+        self.tokens_per_batch, self.max_length = tokens_per_batch, max_length
+
+    def __getitem__(self, number: int) -> list[Batch] | AletheiaError:
+        try:
+            return batches(
+                self.pages[number % len(self.pages)],
+                self.tokenizer,
+                tokens_per_batch=self.tokens_per_batch,
+                max_length=self.max_length,
+                seed=self.seed + number,
+            )
+        except AletheiaError as error:  # a loader would wrap it in the traceback of another process
+            return error
+
+
 def stream(
     pages: Sequence[Iterable[Example]],
     tokenizer: PreTrainedTokenizerFast,
@@ -100,21 +134,43 @@ def stream(
 ) -> Iterator[tuple[Place, Batch]]:
     """The batches from `start` on, pass after pass over all pages without end, each with the place behind it.
 
-    The same ones for any number of workers; see `prepared`.
+    The same ones for any number of workers; all but one of them, `HELPERS` at most, prepare pages while the caller is
+    at work.
     """
-    size: dict[str, Any] = {"tokens_per_batch": tokens_per_batch, "max_length": max_length}
+    numbered = _Batches(pages, tokenizer, tokens_per_batch, max_length, seed)
     first, done = start
-    for number, page in prepared(pages, partial(_shuffled, tokenizer, seed, size), first=first, workers=workers):
+    loader: Iterable[list[Batch] | AletheiaError] = DataLoader(
+        numbered,
+        batch_size=None,
+        sampler=count(first),
+        collate_fn=_as_it_is,
+        generator=torch.Generator(),  # of its own: dropout draws from PyTorch's
+        num_workers=min(workers - 1, HELPERS),
+        multiprocessing_context="forkserver" if workers > 1 else None,
+        worker_init_fn=_end_with_parent,
+    )
+    for number, page in enumerate(loader, first):
+        if isinstance(page, AletheiaError):
+            raise page
         for place, batch in enumerate(page[done:], done + 1):
             yield (number, place), batch
         done = 0
 
 
-def _shuffled(
-    tokenizer: PreTrainedTokenizerFast, seed: int, size: Mapping[str, int], page: list[Example], number: int
-) -> list[Batch]:
-    """The batches of a page, in another order at each pass."""
-    return batches(page, tokenizer, seed=seed + number, **size)
+def _as_it_is(page: list[Batch] | AletheiaError) -> list[Batch] | AletheiaError:
+    return page
+
+
+def _end_with_parent(_: int) -> None:
+    """End this process when the one that trains has ended, even if that was killed."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def batches(

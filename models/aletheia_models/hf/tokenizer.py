@@ -12,16 +12,21 @@ from transformers import PreTrainedTokenizerFast
 
 from aletheia_plugins import WORD
 
-__all__ = ["END", "PAD", "build_tokenizer"]
+__all__ = ["END", "PAD", "build_tokenizer", "count_words"]
 
 END, PAD = "<|end|>", "<|pad|>"
 
 
-def build_tokenizer(texts: Iterable[str], *, min_count: int = 2, max_words: int = 16_384) -> PreTrainedTokenizerFast:
-    """The tokenizer for the words of `texts`, in alphabetical order, so that the order of the texts does not matter."""
+def count_words(texts: Iterable[str]) -> Counter[str]:
+    """How often each word is in the texts."""
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(WORD.findall(text))
+    return counts
+
+
+def build_tokenizer(counts: Counter[str], *, min_count: int = 2, max_words: int = 16_384) -> PreTrainedTokenizerFast:
+    """The tokenizer for these words, in alphabetical order, so that the order of the texts does not matter."""
     frequent = [word for word, count in counts.most_common(max_words) if count >= min_count]
     words = sorted(word for word in frequent if word.isascii())  # the decoder takes é for a byte: bytes spell the rest
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())

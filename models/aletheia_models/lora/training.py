@@ -18,7 +18,7 @@ from torch.distributed.fsdp import fully_shard
 from aletheia_models.hf.batches import NONE, Batch
 from aletheia_models.hf.checkpoint import whole
 from aletheia_models.hf.loop import Schedule, options
-from aletheia_models.hf.training import half, mean_loss
+from aletheia_models.hf.training import mean_loss
 from aletheia_plugins import ModelFileError, UsageError
 
 __all__ = ["Adapter", "Learner", "Losses", "Recipe", "adapted"]
@@ -224,7 +224,7 @@ class Learner:
         tables = [torch.from_numpy(table).long().to(self.device) for table in asked]
         self.optimizer.zero_grad(set_to_none=True)
         try:
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=half(self.device.type)):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
                 loss = self.losses(tables)
             loss.backward()
         except RuntimeError as error:  # torch.OutOfMemoryError is one
