@@ -16,7 +16,7 @@ from typing import Protocol
 from aletheia_bench.text import ANSWER, STATE, split_lines
 from aletheia_plugins import ContextKind, Example
 
-__all__ = ["Context", "context", "examples", "turns"]
+__all__ = ["Context", "context", "examples"]
 
 EMPTY = f"{STATE} -\n"
 CHANGES = {"decide": " | ", "imply": " "}
@@ -87,9 +87,3 @@ def examples(
             if len(quiet) < len(turn):
                 yield Example(prompt, "".join([lines[n] for n in turn]), unlearnt=quiet)
             prompt, turn = current.prompt, []
-
-
-def turns(kind: ContextKind, text: str) -> int:
-    """How many turns a trace has."""
-    current = context(kind, "")
-    return sum(map(current.extend, split_lines(text)))

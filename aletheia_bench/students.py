@@ -20,7 +20,7 @@ from aletheia_bench.progress import progress
 from aletheia_bench.shapes import facts
 from aletheia_plugins import Backend, Card, Example, Task, Trainable, UsageError, generator
 
-__all__ = ["RANK", "Course", "drawn", "made_from", "train"]
+__all__ = ["RANK", "Course", "check", "learnt", "made_from", "train"]
 
 
 MAY_CHANGE = ("tokens", "epochs", "checkpoint_seconds", "batch_size")
@@ -30,7 +30,7 @@ RANK = int(os.environ.get("RANK", "0"))
 READY = "ready.json"
 PAGE = 2_000_000
 """About as many characters are read, and then forgotten, together."""
-SIZED = 100
+SIZED = 30
 """How many traces make a page is told from so many of them."""
 
 
@@ -70,10 +70,9 @@ class _Pages(Sequence[list[Example]]):
         """(corpus, record) of each trace of each page."""
 
     def _size(self, place: tuple[int, int]) -> int:
-        """How many characters of a trace's turns are read."""
-        record = self.corpora[place[0]][place[1]]
-        found = list(examples(self.card.context, record["prompt"], record["completion"]))
-        return sum(len(turn.prompt) + len(turn.completion) for turn in drawn(self.card, record["id"], found))
+        """How many characters are read of a trace."""
+        read = self._turns(self.corpora[place[0]][place[1]])
+        return sum(len(e.prompt) + len(e.completion) + sum(len(lines) for _, lines in e.exercises) for e in read)
 
     def __len__(self) -> int:
         return len(self.pages)
@@ -86,19 +85,33 @@ class _Pages(Sequence[list[Example]]):
         csp = task.csp(task.loads(record["problem"])[0])
         rename = renamer(card.names, prompt, text, generator("names", record["id"]))
         backtracks = "\nbacktrack " in text or card.detours > 0  # what a student never does is not practised
-        found = list(examples(card.context, prompt, text, unlearnt=unlearnt(record["arm"], text)))
-        added = detours(found, prompt, csp, card.detours, generator("detours", record["id"]))
-        for example in [*drawn(card, record["id"], found), *added]:
+        found = learnt(card, record)
+        found += detours(found, prompt, csp, card.detours, generator("detours", record["id"]))
+        for example in found:
             if not foreign(record["arm"]):
                 example = hinted(example, prompt, csp, exercises=card.exercises, backtracks=backtracks)  # noqa: PLW2901
             yield rename(example)
 
 
-def drawn(card: Card, name: str, turns: list[Example]) -> list[Example]:
-    """Those of the turns of the trace called `name` that are learnt: always the same ones."""
-    if not 0 < card.turns < len(turns):
-        return turns
-    return generator("turns", name).sample(turns, card.turns)
+def learnt(card: Card, record: corpus.Record) -> list[Example]:
+    """The turns of a trace that are learnt; of more than `card.turns`, so many, always the same ones."""
+    text = record["completion"]
+    found = list(examples(card.context, record["prompt"], text, unlearnt=unlearnt(record["arm"], text)))
+    if not 0 < card.turns < len(found):
+        return found
+    return generator("turns", record["id"]).sample(found, card.turns)
+
+
+def check(card: Card) -> None:
+    """Raises UsageError if the [data] of the card asks for what its context or arm cannot have."""
+    for option in ("exercises", "turns"):
+        if getattr(card, option) and card.context != "folded":
+            raise UsageError(f"{card.name} has {option}, which need folded contexts: leave them out of its [data].")
+    if card.detours and (card.context, card.arm) != ("folded", "backtracking"):
+        raise UsageError(
+            f"{card.name} has detours, which need folded contexts and the arm backtracking: "
+            "leave them out of its [data]."
+        )
 
 
 def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
@@ -108,14 +121,7 @@ def train(card: Card, backend: Backend, course: Course, out: Path) -> Card:
     """
     if not isinstance(backend, Trainable):
         raise UsageError(f"The back-end {card.backend!r} of {card.name} cannot train; choose a card of one that can.")
-    for option in ("exercises", "turns"):
-        if getattr(card, option) and card.context != "folded":
-            raise UsageError(f"{card.name} has {option}, which need folded contexts: leave them out of its [data].")
-    if card.detours and (card.context, card.arm) != ("folded", "backtracking"):
-        raise UsageError(
-            f"{card.name} has detours, which need folded contexts and the arm backtracking: "
-            "leave them out of its [data]."
-        )
+    check(card)
     plans = list(course.plans(card))
     if not plans:
         raise UsageError(f"{card.name}: no task has a level named {' or '.join(course.levels)}.")

@@ -8,8 +8,7 @@ from tabulate import tabulate
 
 from aletheia_bench import corpus
 from aletheia_bench.cli.building import chosen_card, course_of
-from aletheia_bench.contexts import examples
-from aletheia_bench.students import Course, drawn
+from aletheia_bench.students import Course, check, learnt
 from aletheia_plugins import Card, Example, Planning, UsageError
 from aletheia_plugins.loading import Plugins
 
@@ -24,6 +23,7 @@ def plan(plugins: Plugins, *, seed: int, **options: Any) -> None:
     backend = plugins.backend(card.backend)
     if not isinstance(backend, Planning):
         raise UsageError(f"The back-end {card.backend!r} of {card.name} makes no plans; lora does.")
+    check(card)
     course = course_of(plugins, card, seed=seed)
     rows = {
         "problems": f"{sum(found.count for found in course.plans(card)):,} {card.arm}, {card.context}",
@@ -38,6 +38,5 @@ def _sample(card: Card, course: Course) -> Iterator[tuple[float, Example]]:
         indices = range(min(SAMPLE, found.count))
         for index in indices:
             if record := corpus.make(found, index):
-                turns = list(examples(card.context, record["prompt"], record["completion"]))
-                for example in drawn(card, record["id"], turns):
+                for example in learnt(card, record):
                     yield found.count / len(indices), example

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -111,3 +112,15 @@ def test_what_makes_no_plans_says_so(here):
     result = CliRunner().invoke(main, ["plan", "--model", "aletheia-tiny"])
     assert result.exit_code == 2
     assert result.output == "Error: The back-end 'hf' of aletheia-tiny makes no plans; lora does.\n"
+
+
+def test_a_plan_counts_the_turns_that_are_drawn_and_refuses_what_train_would(here):
+    drawn = CARD.replace("count = 6", "count = 6\nturns = 2")
+    (here / "drawn.toml").write_text(drawn)
+    assert re.search(r"^examples +12 of ", invoke("plan", "--model", "drawn.toml"), re.MULTILINE)
+    (here / "whole.toml").write_text(drawn.replace("folded", "cumulative"))
+    for command in ("plan", "train"):
+        arguments = [command, "--model", "whole.toml", *(["-o", "pupil"] if command == "train" else [])]
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 2
+        assert result.output == "Error: pupil has turns, which need folded contexts: leave them out of its [data].\n"

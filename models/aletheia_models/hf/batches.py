@@ -1,9 +1,6 @@
 """Turns examples into padded batches of about equal cost. Knows token ids, not models."""
 
-import multiprocessing
-import os
 import random
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
@@ -16,6 +13,7 @@ from tokenizers import Tokenizer
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerFast
 
+from aletheia_models.hf.helpers import HELPERS, end_with_parent
 from aletheia_plugins import WORD, AletheiaError, Example, ModelFileError
 
 __all__ = ["NONE", "REASONS", "Batch", "Place", "Said", "batches", "stream", "up"]
@@ -24,10 +22,6 @@ REASONS = 9
 """Words of what a hint rests on: those of nine values of a cell, say; further ones are left out."""
 NONE = -100
 """No word: what PyTorch's losses ignore."""
-HELPERS = 16
-"""On small problems, seven keep a student of two million parameters busy on a large GPU; hard ones take more time to
-prepare. Each takes 300 MB.
-"""
 EVEN = 8
 """Rows are padded to a multiple of this: matrix units are slow on odd lengths."""
 
@@ -147,7 +141,7 @@ def stream(
         generator=torch.Generator(),  # of its own: dropout draws from PyTorch's
         num_workers=min(workers - 1, HELPERS),
         multiprocessing_context="forkserver" if workers > 1 else None,
-        worker_init_fn=_end_with_parent,
+        worker_init_fn=end_with_parent,
     )
     for number, page in enumerate(loader, first):
         if isinstance(page, AletheiaError):
@@ -159,18 +153,6 @@ def stream(
 
 def _as_it_is(page: list[Batch] | AletheiaError) -> list[Batch] | AletheiaError:
     return page
-
-
-def _end_with_parent(_: int) -> None:
-    """End this process when the one that trains has ended, even if that was killed."""
-
-    def watch() -> None:
-        parent = multiprocessing.parent_process()
-        if parent:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def batches(
