@@ -63,7 +63,7 @@ def write(model, prompts, during=lambda: None) -> dict[int, Completion]:
         ("SIGKILL", "error", "the process of llama.cpp was ended by SIGKILL"),
         ("abort", "error", "the process of llama.cpp ended with exit code 6: GGML_ASSERT(it holds) failed"),
         ("half", "error", "the process of llama.cpp was ended by SIGKILL"),
-        ("hang", "timeout", "llama.cpp said nothing for 2 s"),
+        ("hang", "timeout", "llama.cpp said nothing for 5 s"),
     ],
 )
 def test_a_request_that_brings_the_process_down_is_lost_alone(open_model, poisoned, poison, finish, error, processes):
@@ -72,7 +72,8 @@ def test_a_request_that_brings_the_process_down_is_lost_alone(open_model, poison
     bad = {4, 11}
     for place in sorted(bad):
         prompts[place] = poison
-    done = write(open_model(patience=2, processes=processes), prompts)
+    patience = 5 if poison == "hang" else 60  # a busy machine is slow to say that a process has ended
+    done = write(open_model(patience=patience, processes=processes), prompts)
     assert done.keys() == expected.keys()
     for place, completion in done.items():
         if place in bad:
@@ -108,7 +109,7 @@ def test_a_process_that_dies_while_there_is_nothing_to_do_costs_nothing(open_mod
 
 def test_long_prompts_to_a_process_that_hangs_are_waited_for_in_vain_and_no_longer(open_model):
     """More than a pipe holds: the process that reads nothing must not keep the one that writes."""
-    model = open_model(patience=2)
+    model = open_model(patience=10)
     model.lanes[0].process.process.send_signal(signal.SIGSTOP)
     done = write(model, ["after red comes\n" * 5_000] * 6)
     assert {completion.finish for completion in done.values()} == {"length"}
