@@ -252,7 +252,8 @@ class Deadly:
 
 
 @pytest.mark.parametrize(
-    ("kills", "message"), [(True, "A process that counts words was ended, by the system"), (False, "line 3 is damaged")]
+    ("kills", "message"),
+    [(True, "A process that prepares the training was ended, by the system"), (False, "line 3 is damaged")],
 )
 def test_a_helper_that_fails_is_one_sentence(kills, message):
     with pytest.raises(AletheiaError) as caught:

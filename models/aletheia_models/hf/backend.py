@@ -2,16 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import closing
 from functools import partial
-from multiprocessing import active_children, get_context
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, ClassVar
 
-from aletheia_models.hf.helpers import HELPERS, start
+from aletheia_models.hf.helpers import each
 from aletheia_models.packages import device, require
 from aletheia_models.tables import check_tables, trained
 from aletheia_plugins import Card, Example, MissingError, Model, ModelFileError, Progress
@@ -96,33 +92,14 @@ class HF:
 def _vocabulary(pages: Sequence[Iterable[Example]], workers: int) -> Counter[str]:
     """The words of the first pages, as often as each is there; the same for any number of processes."""
     words: Counter[str] = Counter()
-    seen, numbers = 0, range(len(pages))
-    size = min(workers, len(pages), HELPERS)
-    with ExitStack() as stack:
-        counted: Iterable[tuple[Counter[str], int]] = map(partial(_words, pages), numbers)
-        if size > 1:
-            pool = ProcessPoolExecutor(size, get_context("forkserver"), start)
-            stack.callback(_leave, pool, set(active_children()))
-            counted = pool.map(partial(_words, pages), numbers)
-        try:
-            for found, examples in counted:
-                words += found
-                seen += examples
-                if seen >= SAMPLE:
-                    break
-        except BrokenProcessPool as error:
-            raise ModelFileError(
-                "A process that counts words was ended, by the system for want of memory or by a plugin: "
-                "repeat the command, perhaps with --workers 1."
-            ) from error
+    seen = 0
+    with closing(each(partial(_words, pages), len(pages), workers=workers)) as counted:
+        for found, examples in counted:
+            words += found
+            seen += examples
+            if seen >= SAMPLE:
+                break
     return words
-
-
-def _leave(pool: ProcessPoolExecutor, others: set[BaseProcess]) -> None:
-    """Wait for none of its processes, which are at work on pages that nobody needs; the others are not its own."""
-    pool.shutdown(wait=False, cancel_futures=True)
-    for helper in set(active_children()) - others:
-        helper.terminate()
 
 
 def _words(pages: Sequence[Iterable[Example]], number: int) -> tuple[Counter[str], int]:

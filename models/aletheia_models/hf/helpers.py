@@ -1,26 +1,58 @@
-"""Processes that prepare something while another one trains. Imports no torch."""
+"""Processes that prepare something for the one that trains. Knows no examples, and imports no torch."""
 
 import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Callable, Generator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
 
-__all__ = ["HELPERS", "end_with_parent", "start"]
+from aletheia_plugins import ModelFileError
+
+__all__ = ["HELPERS", "each", "end_with_parent"]
 
 HELPERS = 16
 """On small problems, seven keep a student of two million parameters busy on a large GPU; hard ones take more time to
 prepare. Each takes 300 MB.
 """
 
+T = TypeVar("T")
 
-def start() -> None:
-    """At the start of a process: leave Ctrl-C to its parent, and end with it."""
+
+def each(function: Callable[[int], T], count: int, *, workers: int) -> Generator[T, None, None]:
+    """What `function`, which can be pickled, makes of 0 to `count` - 1, in order.
+
+    By so many processes, `HELPERS` at most; closed, it waits for none of them. Raises ModelFileError if one is ended.
+    """
+    size = min(workers, count, HELPERS)
+    if size <= 1:
+        yield from map(function, range(count))
+        return
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(size, multiprocessing.get_context("forkserver"), _start)
+    try:
+        yield from pool.map(function, range(count))
+    except BrokenProcessPool as error:
+        raise ModelFileError(
+            "A process that prepares the training was ended, by the system for want of memory or by a plugin: "
+            "repeat the command, perhaps with --workers 1."
+        ) from error
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for helper in set(multiprocessing.active_children()) - others:
+            helper.terminate()
+
+
+def _start() -> None:
+    """Leave Ctrl-C to the parent, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
 
 
 def end_with_parent(_: int = 0) -> None:
-    """End this process when its parent has ended, even if that was killed."""
+    """End this process, whose number does not matter, when its parent has ended, even if that was killed."""
 
     def watch() -> None:
         parent = multiprocessing.parent_process()
