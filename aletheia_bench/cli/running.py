@@ -1,5 +1,6 @@
 """What `run`, `score` and `compare` do with their options; which students and forms of them are evaluated."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -112,6 +113,11 @@ def _measured(plugins: Plugins, path: Path) -> tuple[Task[Any], Results]:
 
 def compare(plugins: Plugins, runs: Sequence[Path]) -> None:
     results = [_measured(plugins, path)[1] for path in runs]
+    seen = Counter((r.name, r.model) for r in results)
+    results = [
+        replace(r, model=f"{r.model} in {path.resolve().name}") if seen[r.name, r.model] > 1 else r
+        for r, path in zip(results, runs, strict=True)
+    ]
     compared = comparing.compare(results)
     click.echo(tables.table(sorted(results, key=lambda r: r.name)))
     click.echo("\n" + comparing.table(compared))

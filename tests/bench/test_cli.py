@@ -496,6 +496,21 @@ def test_a_student_goes_from_its_folder_to_a_file_to_a_run(run, tmp_path):
     assert content["hashes"]["weights"] == sha256(file.read_bytes()).hexdigest()
 
 
+def test_two_runs_of_one_model_are_told_apart_by_their_folders(run, tmp_path):
+    needs("torch")
+    for most in ("1024", "512"):
+        assert (
+            run(
+                "run", "--task", "sat", "--no-control", "--limit", "2", "--max-tokens", most, "-o", str(tmp_path)
+            ).exit_code
+            == 0
+        )
+    both = sorted(str(path.parent) for path in tmp_path.glob("aletheia-tiny/*/config.toml"))
+    shown = run("compare", *both)
+    assert shown.exit_code == 0
+    assert [f"aletheia-tiny in {Path(path).name}" in shown.stdout for path in both] == [True, True]
+
+
 def test_precisions_are_written_evaluated_and_compared(run, tmp_path):
     needs("llama_cpp")
     command = ["run", "--task", "sat", "--no-control", "--quant", "q8_0,Q4-0", "--limit", "3", "-o", str(tmp_path)]
