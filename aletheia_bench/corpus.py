@@ -5,7 +5,6 @@ corpus depend on its `Plan` alone, not on how many processes made them or how of
 """
 
 import json
-import signal
 from array import array
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -40,6 +39,7 @@ from aletheia_plugins import (
     belongs,
     generator,
 )
+from aletheia_plugins.helping import help_parent
 from aletheia_plugins.loading import defect
 
 __all__ = ["Plan", "Record", "Records", "Rejected", "build", "digest", "make", "prompt", "read", "verify"]
@@ -237,7 +237,7 @@ def build(plan: Plan, path: Path, *, workers: int = 1) -> Iterator[int]:
         lines: Iterable[str] = map(partial(_line, plan), indices)
         if workers > 1:
             size = max(1, min(workers, len(indices)))
-            pool = ProcessPoolExecutor(size, get_context("forkserver"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+            pool = ProcessPoolExecutor(size, get_context("forkserver"), help_parent)
             stack.callback(pool.shutdown, cancel_futures=True)
             chunk = max(1, min(CHUNK, len(indices) // (8 * workers)))
             lines = pool.map(partial(_line, plan), indices, chunksize=chunk)

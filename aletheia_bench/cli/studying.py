@@ -25,6 +25,7 @@ from aletheia_bench.shapes import opened
 from aletheia_bench.study import LINEAR, Student, Study, read, students, tries
 from aletheia_bench.study_report import Conducted
 from aletheia_plugins import AletheiaError, Task
+from aletheia_plugins.helping import end_with_parent
 from aletheia_plugins.loading import Plugins, load_plugins
 
 __all__ = ["study"]
@@ -57,7 +58,7 @@ def study(plugins: Plugins, *, file: Path, out: Path, workers: int, scale: float
     logs.mkdir(parents=True, exist_ok=True)
     os.environ["OMP_NUM_THREADS"] = str(max(1, cores() // workers))  # of the processes, which are not there yet
     click.echo(f"{len(chosen)} students, {workers} at a time; their logs are in {logs}.", err=True)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), end_with_parent) as pool:
         jobs = [_Job(plan, s, out, logs / f"{s.card.name}.log", autoload) for s in chosen]
         greedy = _all(pool, jobs)
         again = [

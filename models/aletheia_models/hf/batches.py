@@ -13,8 +13,9 @@ from tokenizers import Tokenizer
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerFast
 
-from aletheia_models.hf.helpers import HELPERS, end_with_parent
+from aletheia_models.hf.helpers import HELPERS
 from aletheia_plugins import WORD, AletheiaError, Example, ModelFileError
+from aletheia_plugins.helping import end_with_parent
 
 __all__ = ["NONE", "REASONS", "Batch", "Place", "Said", "batches", "stream", "up"]
 

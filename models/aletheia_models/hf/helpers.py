@@ -1,17 +1,15 @@
 """Processes that prepare something for the one that trains. Knows no examples, and imports no torch."""
 
 import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from aletheia_plugins import ModelFileError
+from aletheia_plugins.helping import help_parent
 
-__all__ = ["HELPERS", "each", "end_with_parent"]
+__all__ = ["HELPERS", "each"]
 
 HELPERS = 16
 """On small problems, seven keep a student of two million parameters busy on a large GPU; hard ones take more time to
@@ -31,7 +29,7 @@ def each(function: Callable[[int], T], count: int, *, workers: int) -> Generator
         yield from map(function, range(count))
         return
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(size, multiprocessing.get_context("forkserver"), _start)
+    pool = ProcessPoolExecutor(size, multiprocessing.get_context("forkserver"), help_parent)
     try:
         yield from pool.map(function, range(count))
     except BrokenProcessPool as error:
@@ -43,21 +41,3 @@ def each(function: Callable[[int], T], count: int, *, workers: int) -> Generator
         pool.shutdown(wait=False, cancel_futures=True)
         for helper in set(multiprocessing.active_children()) - others:
             helper.terminate()
-
-
-def _start() -> None:
-    """Leave Ctrl-C to the parent, and end with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent()
-
-
-def end_with_parent(_: int = 0) -> None:
-    """End this process, whose number does not matter, when its parent has ended, even if that was killed."""
-
-    def watch() -> None:
-        parent = multiprocessing.parent_process()
-        if parent:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
