@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import threading
 import time
 from dataclasses import replace
 from functools import partial
@@ -14,6 +15,7 @@ import torch
 from aletheia_models.hf import HF
 from aletheia_models.hf.backend import _vocabulary
 from aletheia_models.hf.batches import REASONS, batches, stream
+from aletheia_models.hf.helpers import each
 from aletheia_models.hf.student import build_student, hidden_states, take_over
 from aletheia_models.hf.tokenizer import END, build_tokenizer, count_words
 from aletheia_models.hf.training import Learner, Recipe, train
@@ -249,6 +251,24 @@ class Deadly:
         if self.kills:
             os.kill(os.getpid(), signal.SIGKILL)
         raise CorpusError("line 3 is damaged")
+
+
+def slow(number: int) -> int:
+    time.sleep(0.2)
+    return number
+
+
+def test_helpers_that_are_not_needed_any_more_end_in_silence(monkeypatch):
+    said, before = [], set(threading.enumerate())
+    monkeypatch.setattr(threading, "excepthook", said.append)
+    found = each(slow, 100, workers=2)
+    assert next(found) == 0
+    others = set(threading.enumerate()) - before
+    found.close()
+    for thread in others:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert said == []
 
 
 @pytest.mark.parametrize(

@@ -31,13 +31,14 @@ def each(function: Callable[[int], T], count: int, *, workers: int) -> Generator
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(size, multiprocessing.get_context("forkserver"), help_parent)
     try:
-        yield from pool.map(function, range(count))
+        for future in [pool.submit(function, number) for number in range(count)]:
+            yield future.result()
     except BrokenProcessPool as error:
         raise ModelFileError(
             "A process that prepares the training was ended, by the system for want of memory or by a plugin: "
             "repeat the command, perhaps with --workers 1."
         ) from error
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
         for helper in set(multiprocessing.active_children()) - others:
             helper.terminate()
+        pool.shutdown(wait=False)  # nothing is cancelled: a pool that is broken has no patience with what is
