@@ -4,7 +4,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from aletheia_bench.forced import KINDS, Forced, judge, measure as measure_forced
@@ -30,14 +30,18 @@ class Results:
     estimates: Mapping[str, Estimate]
     forced: tuple[Forced, ...] = ()
     """What was done after errors were put in."""
+    causes: Mapping[str, int] = field(default_factory=dict)
+    """What items ended in an error of, and how many."""
 
     @classmethod
     def of(cls, run: Run, task: Task[Any]) -> "Results":
         """Everything recomputed from the run's samples."""
         config = run.config()
         lenient = bool(config["card"].get("instructed"))  # it was never trained on traces
+        samples = list(run.samples())
+        causes = Counter(sample["error"] for sample in samples if sample["finish"] == "error")
         try:
-            scores = tuple(score(task, sample, lenient=lenient) for sample in run.samples())
+            scores = tuple(score(task, sample, lenient=lenient) for sample in samples)
         except KeyError as error:
             raise CorpusError(
                 f"{run.path} has a sample without {error}: it is of another version, use --fresh."
@@ -45,7 +49,7 @@ class Results:
         log = Run(run.path, FORCED)
         forced = tuple(judge(task, sample) for sample in log.samples()) if (run.path / FORCED).exists() else ()
         name = f"{config['run']['task']}-{config['run']['level']}"
-        return cls(name, config["card"]["name"], config, scores, measure(scores), forced)
+        return cls(name, config["card"]["name"], config, scores, measure(scores), forced, causes)
 
     @property
     def outcomes(self) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """What `run`, `score` and `compare` do with their options; which students and forms of them are evaluated."""
 
-from collections import Counter
+import os
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -113,14 +114,25 @@ def _measured(plugins: Plugins, path: Path) -> tuple[Task[Any], Results]:
 
 def compare(plugins: Plugins, runs: Sequence[Path]) -> None:
     results = [_measured(plugins, path)[1] for path in runs]
-    seen = Counter((r.name, r.model) for r in results)
-    results = [
-        replace(r, model=f"{r.model} in {path.resolve().name}") if seen[r.name, r.model] > 1 else r
-        for r, path in zip(results, runs, strict=True)
-    ]
+    results = _told_apart(results, [path.resolve() for path in runs])
     compared = comparing.compare(results)
     click.echo(tables.table(sorted(results, key=lambda r: r.name)))
     click.echo("\n" + comparing.table(compared))
+
+
+def _told_apart(results: Sequence[Results], paths: Sequence[Path]) -> list[Results]:
+    """With runs of one model and level named by where they differ, too. Raises UsageError if two are the same."""
+    if len(set(paths)) < len(paths):
+        raise UsageError("A run cannot be compared with itself: name each folder once.")
+    same: defaultdict[tuple[str, str], list[Path]] = defaultdict(list)
+    for each, path in zip(results, paths, strict=True):
+        same[each.name, each.model].append(path)
+    told = []
+    for each, path in zip(results, paths, strict=True):
+        others = same[each.name, each.model]
+        where = path.relative_to(os.path.commonpath(others)) if len(others) > 1 else None
+        told.append(replace(each, model=f"{each.model} in {where}") if where else each)
+    return told
 
 
 def _work(tasks: Sequence[Task[Any]], levels: Sequence[str], items: Path | None) -> Iterator[tuple[Task[Any], str]]:
@@ -165,6 +177,10 @@ def _options(card: Card, task: Task[Any], level: str, options: dict[str, Any]) -
 def _print(results: Sequence[Results]) -> None:
     ordered = sorted(results, key=lambda r: r.name)
     click.echo(tables.table(ordered))
+    for found in ordered:
+        for cause, count in Counter(found.causes).most_common(1):
+            told = f"{sum(found.causes.values())} items ended in an error, {count} of them in: {cause}"
+            click.echo(f"{found.model} on {found.name}: {told}", err=True)
     if any(r.forced for r in ordered):
         click.echo("\nAfter an error was put into a completion:\n\n" + tables.forced_table(ordered))
     try:

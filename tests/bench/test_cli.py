@@ -3,6 +3,7 @@
 import json
 import re
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -509,6 +510,11 @@ def test_two_runs_of_one_model_are_told_apart_by_their_folders(run, tmp_path):
     shown = run("compare", *both)
     assert shown.exit_code == 0
     assert [f"aletheia-tiny in {Path(path).name}" in shown.stdout for path in both] == [True, True]
+    shutil.copytree(tmp_path, tmp_path / "copy")
+    other = tmp_path / "copy" / Path(both[0]).relative_to(tmp_path)
+    shown = run("compare", both[0], str(other))
+    assert "aletheia-tiny in copy/aletheia-tiny/sat-tiny-" in shown.stdout
+    assert said(run("compare", both[0], both[0]), 2) == ("A run cannot be compared with itself: name each folder once.")
 
 
 def test_precisions_are_written_evaluated_and_compared(run, tmp_path):

@@ -53,9 +53,11 @@ def test_the_processes_of_a_command_end_when_it_is_killed(tmp_path, line, begun)
     (tmp_path / "m.toml").write_text(CARD.replace("4_000", "400_000") + "checkpoint_seconds = 1\n")
     (tmp_path / "study.toml").write_text(LEAST)
     command = subprocess.Popen([sys.executable, "-m", "aletheia_bench", *line.split()], cwd=tmp_path)
-    until(lambda: [p for p in tmp_path.glob(begun) if p.is_dir() or p.stat().st_size])
-    helpers = descendants(command.pid)
-    command.send_signal(signal.SIGKILL)
-    command.wait()
+    try:
+        until(lambda: [p for p in tmp_path.glob(begun) if p.is_dir() or p.stat().st_size])
+        helpers = descendants(command.pid)
+    finally:
+        command.send_signal(signal.SIGKILL)
+        command.wait()
     assert helpers
     until(lambda: not any(map(at_work, helpers)), 20)

@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+import weakref
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -177,6 +178,27 @@ def test_sampling_repeats_with_its_seed_and_varies_with_it(model):
 
 def test_a_large_seed_is_a_seed(model):
     assert ask(model(), Request("a", PROMPTS[0], (), 3, 1.0, 2**56 - 1))
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_given_up_before_its_halves_are_tried(hf_model, monkeypatch):
+    held, alive, made = [], [], hf_model()
+    write = made._write
+
+    def fail(rows):
+        alive.append(sum(cache() is not None for cache in held))
+        if len(rows) < 2:
+            return write(rows)
+        cache = torch.zeros(10)
+        held.append(weakref.ref(cache))
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(made, "_write", fail)
+    requests = [Request(str(n), "after red comes\n", (), 3) for n in range(4)]
+    for request in requests:
+        made.submit(request)
+    done = made.poll()
+    assert [len(c.tokens) > 0 and not c.error for c in done] == [True] * 4
+    assert alive == [0] * 7
 
 
 def test_nothing_queued_is_nothing_done(model):

@@ -23,7 +23,7 @@ from aletheia_models.hf.training import Learner as Whole, Recipe as WholeRecipe
 from aletheia_models.lora import LoRA, backend, bases, training
 from aletheia_models.lora.bases import fingerprint
 from aletheia_models.lora.training import Adapter, Learner, Processes, Recipe, adapted
-from aletheia_plugins import Card, MissingError, ModelFileError, Request, UsageError
+from aletheia_plugins import Card, Example, MissingError, ModelFileError, Request, UsageError
 
 from .conftest import restless
 
@@ -255,12 +255,6 @@ def test_what_was_never_trained_is_missing(card, tmp_path):
         LoRA().describe(str(tmp_path))
 
 
-def test_an_example_that_is_too_long_is_refused_not_cut(card, toy, tmp_path):
-    long = replace(toy[0], completion="red " * 80)
-    with pytest.raises(ModelFileError, match=r"An example has \d+ tokens, the student reads 64"):
-        fit(card, [*toy, long], tmp_path / "adapter")
-
-
 @pytest.mark.parametrize(
     ("table", "options", "message"),
     [
@@ -353,10 +347,42 @@ def test_a_step_that_does_not_fit_into_memory_says_what_to_change(card, toy, tmp
     many = with_options(card, training={"tokens_per_batch": 1_200_000})
     try:
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (300 << 20), limits[1]))
-        with pytest.raises(ModelFileError, match=r"A step does not fit into memory: lower tokens_per_batch, or set "):
+        with pytest.raises(
+            ModelFileError, match=r"This training does not fit into memory: lower tokens_per_batch, or set "
+        ):
             fit(many, toy * 9_000, tmp_path / "adapter")
     finally:
         resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+@pytest.mark.parametrize("where", ["share", "step"])
+def test_memory_that_is_full_elsewhere_is_the_same_sentence_and_other_errors_are_themselves(
+    card, toy, tmp_path, monkeypatch, where
+):
+    from aletheia_models.lora import training
+
+    def fail(*_, **__):
+        raise RuntimeError(told)
+
+    owner, name = (training.Processes, "share") if where == "share" else (torch.optim.AdamW, "step")
+    monkeypatch.setattr(owner, name, fail)
+    told = "CUDA out of memory. Tried to allocate 2 GiB"
+    with pytest.raises(ModelFileError, match=r"This training does not fit into memory: lower tokens_per_batch"):
+        fit(card, toy, tmp_path / "one")
+    told = "CUDA error: an illegal memory access was encountered"
+    with pytest.raises(RuntimeError, match="illegal"):
+        fit(card, toy, tmp_path / "two")
+
+
+def test_the_few_examples_that_are_too_long_are_left_out_and_counted(card, toy, tokenizer, tmp_path, caplog):
+    long = Example("after red comes\n", "red\n" * 80)
+    few = toy * (200 // len(toy) + 1)
+    figures = fit(card, [*few, long], tmp_path / "adapter")
+    assert figures["left_out"] == 1
+    assert f"1 of {len(few) + 1:,} examples have more than 64 tokens, up to " in caplog.text
+    assert "nothing is cut" in caplog.text
+    with pytest.raises(ModelFileError, match=r"^1 of \d+ examples have more than 64 tokens, .* raise length in "):
+        fit(card, [*toy[:20], long], tmp_path / "other")
 
 
 SEVEN = {"num_attention_heads": 28, "num_key_value_heads": 4, "tie_word_embeddings": False}

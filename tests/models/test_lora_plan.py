@@ -1,5 +1,6 @@
 """A plan agrees with what a training really takes."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -81,6 +82,7 @@ def test_all_weights_take_gradients_and_moments(tokenizer):
     recipe = Recipe(tokens=1, tokens_per_batch=64)
     low, full = (needs(SMALL, Adapter(rank=rank), recipe, length=32, targets=0.5, batch_size=1) for rank in (4, 0))
     assert full.trainable == full.parameters
+    assert full.training.keys() == {"f32"}, "small steps of all weights are lost in bfloat16"
     assert full.training["f32"] - low.training["f32"] == pytest.approx(12 * (full.trainable - low.trainable), rel=0.2)
 
 
@@ -97,10 +99,27 @@ def test_what_a_person_is_told(tmp_path):
     told = LoRA().plan(card, sample)
     assert told["base"] == "nobody/small, not on this machine: tokens are estimates"
     assert told["parameters"] == "2,441,216, of which 208,896 are trained"
-    assert told["examples"] == "150 of 26 tokens, 61 at most; 51% learnt"
+    assert told["examples"] == "150 of 26 tokens, 61 at most in a sample; 51% learnt"
     assert told["training"].startswith("10,000 tokens, 2.6 epochs; ")
     assert told["too long"] == "an example has 61 tokens, and [training] length is 60: raise it"
     assert "training fits (bf16, nf4+bf16)" in told["an 80 GB GPU"]
+    everything = replace(card, settings=settings | {"lora": {"rank": 0}})
+    assert "training fits (f32), " in LoRA().plan(everything, sample)["an 80 GB GPU"]
+
+
+def test_what_nobody_waits_for_is_out_of_reach(tmp_path):
+    training = {"tokens": 10_000_000_000_000, "tokens_per_batch": 512}
+    settings = {"architecture": SMALL, "training": training}
+    card = Card("small", "lora", tmp_path / "c.toml", base="nobody/small", settings=settings)
+    told = LoRA().plan(card, [(100.0, Example("after red comes\n", "green blue\n"))])
+    assert re.search(r"training \(.*f32\) would take [\d,.e+]+ hours: out of reach", told["this machine"])
+
+
+def test_a_path_that_is_none_is_not_planned(tmp_path):
+    settings = {"architecture": SMALL, "training": {"tokens": 10}}
+    card = Card("small", "lora", tmp_path / "c.toml", base="/nonsense/x", settings=settings)
+    with pytest.raises(MissingError, match="needs its base /nonsense/x"):
+        LoRA().plan(card, [(1.0, Example("a", "b"))])
 
 
 def test_what_cannot_be_planned_is_said(tmp_path):

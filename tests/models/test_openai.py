@@ -104,6 +104,21 @@ class _Passing(BaseHTTPRequestHandler):
             return
         if fault == "slow":
             time.sleep(3)
+        if fault == "stalled":
+            with self.server.lock:
+                self.server.share = 0.0  # the next try is answered
+            time.sleep(3)
+        if fault == "told":
+            text = json.dumps({"choices": [{"text": "", "index": 0, "finish_reason": self.headers["Authorization"]}]})
+            self.answer(200, text.encode())
+            return
+        if fault == "newer" and "max_tokens" in json.loads(body):
+            self.answer(400, b'{"error": {"message": "Use max_completion_tokens instead of max_tokens."}}')
+            return
+        if fault == "later":
+            self.server.share = 0.0
+            self.answer(429, b'{"error": {"message": "busy"}}', ("Retry-After", "2"))
+            return
         if fault.isdigit():
             self.answer(int(fault), json.dumps({"error": {"message": f"no, {self.headers['Authorization']}"}}).encode())
             return
@@ -115,8 +130,10 @@ class _Passing(BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.done[prompt] += 1
 
-    def answer(self, status, body):
+    def answer(self, status, body, *headers):
         self.send_response(status)
+        for header in headers:
+            self.send_header(*header)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -196,6 +213,7 @@ def test_one_failure_in_ten_loses_and_doubles_nothing(faulty, opened, count):
         ("429", "error", "RateLimitError"),
         ("500", "error", "InternalServerError"),
         ("404", "error", "NotFoundError"),
+        ("told", "error", "it ended because of 'Bearer ***'"),
     ],
 )
 def test_what_fails_every_time_is_an_error_of_that_item(faulty, opened, fault, finish, error):
@@ -213,6 +231,40 @@ def test_what_takes_too_long_is_a_timeout(faulty, opened):
     done = {c.id: c for c in ask(model, [slow, quick])}
     assert (done["slow"].finish, done["slow"].error) == ("timeout", "no answer in 0.5 s")
     assert done["quick"].finish in ("length", "stop")
+
+
+def test_an_answer_that_does_not_come_is_asked_for_again_and_else_an_error(faulty, opened):
+    proxy, url = faulty(1.0, "stalled")
+    (done,) = ask(opened(url, retries=1, timeout=1), requests(1))
+    assert (done.finish in ("length", "stop"), proxy.asked) == (True, {"stalled": 1, "": 1})
+    proxy.share = 1.0
+    (done,) = ask(opened(url, retries=0, timeout=1), requests(1))
+    assert (done.finish, done.error) == ("error", "no answer in 1 s")  # the next run of the command asks again
+
+
+def test_who_asks_to_be_left_alone_is(faulty, opened):
+    _, url = faulty(1.0, "later")
+    began = time.monotonic()
+    (done,) = ask(opened(url, retries=1), requests(1))
+    assert done.finish in ("length", "stop")
+    assert time.monotonic() - began > 2
+
+
+def test_a_key_that_is_refused_while_asking_ends_the_run(faulty, opened):
+    _, url = faulty(1.0, "401")
+    model = opened(url)
+    with pytest.raises(UsageError, match=r"refuses the key in \$OPENAI_API_KEY \(401\): set it\.$"):
+        ask(model, requests(5))
+
+
+def test_a_chat_that_wants_the_newer_word_for_max_tokens_gets_it(faulty, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    proxy, url = faulty(1.0, "newer")
+    table = {"model": "toy", "url": url, "concurrency": 1}
+    with closing(OpenAI().open(Card("toy", "openai", Path("toy"), chat=True, settings={"endpoint": table}))) as model:
+        done = ask(model, requests(3))
+    assert {c.finish for c in done} <= {"length", "stop"}, done
+    assert proxy.asked["newer"] == 4, "only the first one was refused"
 
 
 def test_an_endpoint_that_is_down_is_missing(opened):
@@ -280,7 +332,9 @@ def test_what_failed_is_asked_again_by_the_same_command(faulty, monkeypatch, tmp
     proxy, url = faulty(1.0, "500")
     command = ["run", "--task", "sat", "--limit", "3", "--max-tokens", "5", "--model", f"openai:toy@{url}"]
     command += ["-M", "endpoint.retries=0", "-o", str(tmp_path)]
-    assert CliRunner().invoke(main, command).exit_code == 1
+    failed = CliRunner().invoke(main, command)
+    assert failed.exit_code == 1
+    assert "on sat-tiny: 3 items ended in an error, 3 of them in: InternalServerError: " in failed.stderr
     assert proxy.asked["500"] == 3
     proxy.share = 0.0
     assert CliRunner().invoke(main, command).exit_code == 0

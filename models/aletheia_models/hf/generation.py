@@ -106,17 +106,22 @@ class HFModel:
         """Write a batch; one that does not fit into memory is written in halves, and one row that fails is an error."""
         try:
             self._write(rows)
-        except RuntimeError as error:  # torch.OutOfMemoryError is one
-            for row in rows:
-                row.tokens.clear()
-                row.finish = None
-                if row.random is not None:
-                    row.random.manual_seed(row.request.seed)
-            if len(rows) > 1:
-                self._try(rows[: len(rows) // 2])
-                self._try(rows[len(rows) // 2 :])
-            else:
-                rows[0].finish, rows[0].error = "error", str(error)
+        except RuntimeError as error:  # torch.OutOfMemoryError is one; it holds what was computed until it is left
+            told = str(error)
+        else:
+            return
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        for row in rows:
+            row.tokens.clear()
+            row.finish = None
+            if row.random is not None:
+                row.random.manual_seed(row.request.seed)
+        if len(rows) > 1:
+            self._try(rows[: len(rows) // 2])
+            self._try(rows[len(rows) // 2 :])
+        else:
+            rows[0].finish, rows[0].error = "error", told
 
     @torch.inference_mode()
     def _write(self, rows: list[_Row]) -> None:

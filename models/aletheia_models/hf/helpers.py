@@ -1,6 +1,7 @@
 """Processes that prepare something for the one that trains. Knows no examples, and imports no torch."""
 
 import multiprocessing
+from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -31,8 +32,9 @@ def each(function: Callable[[int], T], count: int, *, workers: int) -> Generator
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(size, multiprocessing.get_context("forkserver"), help_parent)
     try:
-        for future in [pool.submit(function, number) for number in range(count)]:
-            yield future.result()
+        asked = deque(pool.submit(function, number) for number in range(count))
+        while asked:
+            yield asked.popleft().result()
     except BrokenProcessPool as error:
         raise ModelFileError(
             "A process that prepares the training was ended, by the system for want of memory or by a plugin: "

@@ -3,14 +3,14 @@
 import json
 import logging
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
-from aletheia_models.lora.bases import fingerprint, here, locate
+from aletheia_models.lora.bases import HUB_ID, fingerprint, here, locate
 from aletheia_models.packages import QUANTIZER, device, require
 from aletheia_models.tables import check_tables, trained
 from aletheia_plugins import Card, Example, MissingError, Model, ModelFileError, Progress, UsageError
@@ -19,6 +19,8 @@ __all__ = ["LoRA"]
 
 LOG = logging.getLogger(__name__)
 PACKAGES = ("peft", "accelerate")
+LOST = 0.01
+"""A training that would leave out a larger share of its examples, for their length, does not begin."""
 BASE = "base.json"
 """Beside an adapter: which base it belongs to."""
 
@@ -30,7 +32,7 @@ class LoRA:
 
     def describe(self, where: str) -> Mapping[str, Any]:
         """WHERE is BASE+ADAPTER, or ADAPTER alone, which names its base."""
-        base, plus, adapter = where.rpartition("+")
+        base, plus, adapter = where.rpartition("+") if not Path(where).exists() else ("", "", where)
         weights = Path(adapter)
         if not weights.exists():
             return {"weights": weights}
@@ -70,6 +72,23 @@ class LoRA:
         progress: Progress,
     ) -> Mapping[str, Any]:
         require("lora", *PACKAGES)
+        from aletheia_models.lora.training import memorable
+
+        try:
+            return self._fit(card, pages, out, seed=seed, workers=workers, progress=progress)
+        except RuntimeError as error:  # torch.OutOfMemoryError is one
+            raise memorable(error) from error
+
+    def _fit(
+        self,
+        card: Card,
+        pages: Sequence[Iterable[Example]],
+        out: Path,
+        *,
+        seed: int,
+        workers: int,
+        progress: Progress,
+    ) -> Mapping[str, Any]:
         from aletheia_models.hf.batches import batches, stream
         from aletheia_models.hf.loading import load_model, load_tokenizer
         from aletheia_models.hf.loop import return_memory, train
@@ -80,11 +99,12 @@ class LoRA:
         base = _base(card)
         if base.is_file() and adapter.bits == 4:
             raise ModelFileError(f"{base} comes in f32, so that bits = 4 in [lora] means nothing: set it to 16.")
-        if not any(True for page in pages for _ in page):
-            raise ModelFileError(f"{card.name} has nothing to learn from: its corpora are empty.")
+        tokenizer = load_tokenizer(base)
+        framed = _Framed(pages, _frame(card, tokenizer), tokenizer, recipe.length)
+        size: dict[str, Any] = {"tokens_per_batch": recipe.tokens_per_batch, "max_length": recipe.length, "seed": seed}
+        left_out = _left_out(card, framed)
         return_memory()
         processes = Processes()  # from here on, each has a GPU of its own
-        tokenizer = load_tokenizer(base)
         precision = _precision(adapter.bits) if adapter.rank else "f32"  # small steps are lost in bfloat16
         if precision == "nf4" and processes.sharded:
             raise UsageError("[lora] bits = 4 cannot be shared by processes: set it to 16, or leave FSDP out.")
@@ -93,8 +113,6 @@ class LoRA:
         if learner.rank == 0:
             LOG.info("%s is held in %s on %s, by %d processes", base, precision, learner.device, learner.world)
             _begin(card, base, out)
-        framed = _Framed(pages, _frame(card, tokenizer))
-        size: dict[str, Any] = {"tokens_per_batch": recipe.tokens_per_batch, "max_length": recipe.length, "seed": seed}
         if recipe.epochs:
             recipe = recipe.over(sum(batch.tokens for page in framed for batch in batches(page, tokenizer, **size)))
         read = partial(stream, framed, tokenizer, workers=workers, **size)
@@ -109,7 +127,7 @@ class LoRA:
             tokenizer.save_pretrained(out)
         processes.close()
         sizes = {"parameters": student.num_parameters(), "trainable": student.num_parameters(only_trainable=True)}
-        return {**sizes, "precision": precision, "processes": learner.world, **figures}
+        return {**sizes, "left_out": left_out, "precision": precision, "processes": learner.world, **figures}
 
     def merge(self, card: Card, folder: Path) -> None:
         """Write the base with the adapter in it, in full precision."""
@@ -132,6 +150,8 @@ class LoRA:
         adapter = Adapter.of(card.settings.get("lora", {}))
         architecture, count, frame = card.settings.get("architecture"), planning.estimate, ("", "")
         base = here(card)
+        if card.base and not base and not HUB_ID.fullmatch(card.base):
+            _base(card)  # says what is missing
         if base:
             architecture = load_config(base)
             tokenizer = load_tokenizer(base)
@@ -154,20 +174,47 @@ class LoRA:
 
 
 class _Framed(Sequence[list[Example]]):
-    """The same pages, with each prompt as it is read: between what stands before and behind what a user says."""
+    """The same pages, with each prompt as it is read: between what stands before and behind what a user says.
 
-    def __init__(self, pages: Sequence[Iterable[Example]], frame: tuple[str, str]) -> None:
-        self.pages, self.frame = pages, frame
+    Without the examples of more than `length` tokens: nothing is cut.
+    """
+
+    def __init__(self, pages: Sequence[Iterable[Example]], frame: tuple[str, str], tokenizer: Any, length: int) -> None:
+        self.pages, self.frame, self.tokenizer, self.length = pages, frame, tokenizer, length
 
     def __len__(self) -> int:
         return len(self.pages)
 
     def __getitem__(self, number: Any) -> Any:
+        return [example for example in self.all(number) if self.tokens(example) <= self.length]
+
+    def all(self, number: int) -> Iterator[Example]:
+        """Those of a page, the long ones among them."""
         before, after = self.frame
-        return [
-            replace(example, prompt=f"{before}{example.prompt}{after}", hints=(), previews=(), exercises=())
-            for example in self.pages[number]
-        ]
+        for example in self.pages[number]:
+            yield replace(example, prompt=f"{before}{example.prompt}{after}", hints=(), previews=(), exercises=())
+
+    def tokens(self, example: Example) -> int:
+        """Those of an example with its end; at most so many, where a glance tells that it is short enough."""
+        parts = (example.prompt, example.completion)
+        glance = sum(len(part.encode()) for part in parts) + 1
+        if glance <= self.length:
+            return glance
+        return sum(len(self.tokenizer(part, add_special_tokens=False)["input_ids"]) for part in parts) + 1
+
+
+def _left_out(card: Card, framed: _Framed) -> int:
+    """How many examples are too long, which is said. Raises ModelFileError if these are many, or all there is."""
+    found = [framed.tokens(example) for number in range(len(framed)) for example in framed.all(number)]
+    if not found:
+        raise ModelFileError(f"{card.name} has nothing to learn from: its corpora are empty.")
+    long = [tokens for tokens in found if tokens > framed.length]
+    told = f"{len(long):,} of {len(found):,} examples have more than {framed.length} tokens, up to {max(found)}"
+    if len(long) > LOST * len(found):
+        raise ModelFileError(f"{told}: raise length in the card's [training], or train on an easier level.")
+    if long:
+        LOG.warning("%s, and are left out: nothing is cut. To have them, raise length in the card's [training].", told)
+    return len(long)
 
 
 def _frame(card: Card, tokenizer: Any) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aletheia_plugins import Card, MissingError, ModelFileError
 
-__all__ = ["fingerprint", "here", "locate"]
+__all__ = ["HUB_ID", "fingerprint", "here", "locate"]
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 PATTERNS = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]
@@ -23,9 +23,9 @@ def here(card: Card) -> Path | None:
         return None
     try:
         found = _snapshot(card.base, local=True)
-    except (OSError, ValueError):
+        return found if _whole(found) else None
+    except (OSError, ValueError, LookupError, TypeError):  # an index may be damaged, too
         return None
-    return found if _whole(found) else None
 
 
 def locate(card: Card, *, size: str = "") -> Path:

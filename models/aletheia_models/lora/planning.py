@@ -4,8 +4,10 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from weakref import WeakSet, finalize
 
@@ -31,10 +33,14 @@ A100 = (80e9, 312e12)
 """Bytes of memory, and operations a second in bfloat16, of NVIDIA's A100 80GB."""
 Q4_K_M = 4.85 / 8
 """Bytes of a number in llama.cpp's q4_k_m, about."""
+CONTAINER = Path("/sys/fs/cgroup/memory.max")
+"""Where Linux says how many bytes a container may have."""
 KERNELS = 60e6
 """Bytes of libraries that are read when they compute, as measured with several models."""
 PIECES = re.compile(r"[A-Za-z]+|\d|[^\w\s]+|\n")
 """What a tokenizer of a pretrained model spends a token on, about: digits one by one."""
+MONTH = 720
+"""Hours. Nobody waits longer."""
 PRECISIONS = {torch.float32: ("f32", "nf4+f32"), torch.bfloat16: ("bf16", "nf4+bf16")}
 """In what is computed, and in what the base may be held then."""
 
@@ -79,11 +85,11 @@ def needs(
         trained = [p for p in student.parameters() if p.requires_grad]
         states = sum(2 * p.numel() * p.element_size() for p in trained)  # the optimizer's moments
         kept = _peak(losses, _batch(recipe, length, targets))
+        cache = batch_size * recipe.length * _cache(losses.model.config, dtype)
         for name in names if adapter.rank else names[:1]:
-            training[name] = _weights(losses.model, name) + states + kept
-        inference[names[0]] = _weights(losses.model, names[0]) + batch_size * recipe.length * _cache(
-            losses.model.config, dtype
-        )
+            if adapter.rank or dtype is torch.float32:  # small steps of all weights are lost in bfloat16
+                training[name] = _weights(losses.model, name) + states + kept
+            inference[name] = _weights(losses.model, name) + cache
     operations = _operations(losses, _batch(recipe, length, targets))
     everything = sum(p.numel() for p in student.parameters())
     return Needs(everything, sum(p.numel() for p in trained), training, inference, operations)
@@ -174,6 +180,7 @@ def plan(
     """
     examples = sum(share for share, _, _ in lengths)
     tokens = sum(share * length for share, length, _ in lengths)
+    mean = tokens / examples
     learnt = sum(share * said for share, _, said in lengths) / tokens
     longest = max(length for _, length, _ in lengths)
     found = needs(architecture, adapter, recipe, length=longest, targets=learnt, batch_size=batch_size)
@@ -181,13 +188,13 @@ def plan(
     work = found.operations * budget
     rows = {
         "parameters": f"{found.parameters:,}, of which {found.trainable:,} are trained",
-        "examples": f"{examples:,.0f} of {tokens / examples:.0f} tokens, {longest} at most; {learnt:.0%} learnt",
+        "examples": f"{examples:,.0f} of {mean:.0f} tokens, {longest} at most in a sample; {learnt:.0%} learnt",
         "an epoch": f"{tokens:,.0f} tokens",
         "training": f"{budget:,} tokens, {budget / tokens:.1f} epochs; {work:.2g} operations",
         "memory to train": _sizes(found.training),
         "memory to run": f"{_sizes(found.inference)}, {batch_size} side by side",
-        "this machine": _verdict(found, work, *_machine()),
-        "an 80 GB GPU": _verdict(found, work, *A100, PRECISIONS[torch.bfloat16]),
+        "this machine": _verdict(found, work, *_machine(adapter)),
+        "an 80 GB GPU": _verdict(found, work, *A100, _on_gpu(adapter)),
     }
     if longest > recipe.length:
         rows["too long"] = f"an example has {longest} tokens, and [training] length is {recipe.length}: raise it"
@@ -202,26 +209,33 @@ def _verdict(found: Needs, work: float, room: float, peak: float, precisions: Se
     """What fits into so many bytes, and how long it takes at so many operations a second."""
     told = f"{room / 1e9:.0f} GB, {peak / 1e9:,.0f} GFLOP/s: "
     fits = [name for name in precisions if found.training.get(name, room) < room]
-    if fits:
-        hours = float(f"{work / (REACHED * peak) / 3600:.2g}")
+    hours = float(f"{work / (REACHED * peak) / 3600:.2g}")
+    if fits and hours > MONTH:
+        told += f"training ({', '.join(fits)}) would take {hours:,g} hours: out of reach"
+    elif fits:
         told += f"training fits ({', '.join(fits)}), {hours:,g} hours"
     else:
         told += "training does not fit"
-    runs = [name for name in precisions if found.inference.get(name, room) < room]
+    merged = [name for name in precisions if not name.startswith("nf4")]
+    runs = [name for name in merged if found.inference.get(name, room) < room]
     small = found.parameters * Q4_K_M
     if runs:
         return f"{told}; evaluation fits ({', '.join(runs)})"
     return told + (f"; evaluation fits as GGUF ({small / 1e9:.1f} GB in q4_k_m)" if small < room else "; nothing fits")
 
 
-def _machine() -> tuple[float, float, Sequence[str]]:
+def _on_gpu(adapter: Adapter) -> Sequence[str]:
+    return PRECISIONS[torch.bfloat16] if adapter.rank else ("f32", "bf16")
+
+
+def _machine(adapter: Adapter) -> tuple[float, float, Sequence[str]]:
     """Free bytes of the GPU, or those that this process may have; operations a second, measured; and precisions."""
     here = 2 if find_spec(QUANTIZER) else 1
     if torch.cuda.is_available():
         return (
             float(torch.cuda.mem_get_info()[0]),
             _speed(torch.bfloat16, "cuda", 8192),
-            PRECISIONS[torch.bfloat16][:here],
+            _on_gpu(adapter)[: here if adapter.rank else 2],
         )
     total, held = memory()
     return total - held, _speed(torch.float32, "cpu", 1024), PRECISIONS[torch.float32][:here]
@@ -240,4 +254,7 @@ def _speed(dtype: torch.dtype, device: str, size: int) -> float:
 
 def memory() -> tuple[float, float]:
     """Bytes that this machine has, and that this process holds for its libraries once it has computed something."""
-    return float(psutil.virtual_memory().total), psutil.Process(os.getpid()).memory_info().rss + KERNELS
+    total = float(psutil.virtual_memory().total)
+    with suppress(OSError, ValueError):  # there may be no limit, or no such file
+        total = min(total, float(CONTAINER.read_text(encoding="utf-8")))
+    return total, psutil.Process(os.getpid()).memory_info().rss + KERNELS

@@ -21,7 +21,10 @@ from aletheia_models.hf.loop import Schedule, options
 from aletheia_models.hf.training import mean_loss
 from aletheia_plugins import ModelFileError, UsageError
 
-__all__ = ["Adapter", "Learner", "Losses", "Recipe", "adapted"]
+__all__ = ["Adapter", "Learner", "Losses", "Recipe", "adapted", "memorable"]
+
+FULL = ("can't allocate memory", "out of memory")
+"""What PyTorch says on a CPU, and on a GPU, where it has no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +103,16 @@ def adapted(model: Any, adapter: Adapter, recipe: Recipe, *, seed: int) -> Any:
             return get_peft_model(model, adapter.config())
     except ValueError as error:
         raise ModelFileError(f"[lora] does not fit this base: {' '.join(str(error).split())}") from error
+
+
+def memorable(error: RuntimeError) -> Exception:
+    """What to say of an error of PyTorch's: what to change, if memory is full; else the error."""
+    if not any(words in str(error) for words in FULL):
+        return error
+    return ModelFileError(
+        "This training does not fit into memory: lower tokens_per_batch, or set gradient_checkpointing = true, in the "
+        "card's [training]; or, for an adapter, bits = 4 in its [lora]. 'aletheia-bench plan' says what it takes."
+    )
 
 
 class Losses(torch.nn.Module):
@@ -227,14 +240,8 @@ class Learner:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
                 loss = self.losses(tables)
             loss.backward()
-        except RuntimeError as error:  # torch.OutOfMemoryError is one
-            if "memory" not in str(error):
-                raise
-            raise ModelFileError(
-                "A step does not fit into memory: lower tokens_per_batch, or set gradient_checkpointing = true, in the "
-                "card's [training]; or, for an adapter, bits = 4 in its [lora]. "
-                "'aletheia-bench plan' says what it takes."
-            ) from error
+        except RuntimeError as error:
+            raise memorable(error) from error
         unmoved = [name for name, p in self.named_parameters() if p.grad is None and id(p) in self.inner]
         if 2 * len(unmoved) > len(self.inner):  # some may have no part in this batch
             raise ModelFileError(

@@ -1,5 +1,6 @@
 """Asks an endpoint for completions, many at a time. Knows requests and OpenAI's protocol, no cards."""
 
+import random
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -14,10 +15,12 @@ __all__ = ["EndpointModel"]
 
 UNKNOWN = -1
 """A token of which only the number is told."""
-PAUSE, LONGEST = 0.5, 8.0
-"""Seconds before the second try, and before any."""
+PAUSE, LONGEST = 0.5, 30.0
+"""Seconds before the second try, and before any, unless the endpoint asks for others."""
 HELLO = 10.0
 """Seconds in which an endpoint has to answer at all."""
+NEWER = "max_completion_tokens"
+"""What OpenAI's newer models want instead of max_tokens."""
 FATAL = (openai.AuthenticationError, openai.PermissionDeniedError)
 
 
@@ -26,6 +29,8 @@ class EndpointModel:
 
     def __init__(self, endpoint: Endpoint, key: str, *, chat: bool) -> None:
         self.endpoint, self.chat, self.key = endpoint, chat, key
+        self.limit = "max_tokens"
+        """What the endpoint calls the most tokens to write."""
         self.client = openai.OpenAI(
             base_url=endpoint.url, api_key=key or "none", max_retries=0, timeout=endpoint.timeout
         )
@@ -48,8 +53,8 @@ class EndpointModel:
         }
 
     def close(self) -> None:
+        self.client.close()  # first: who is waiting for an answer stops
         self.pool.shutdown(cancel_futures=True)
-        self.client.close()
 
     def _greet(self) -> None:
         """Whether anyone is there, and lets us in; that it lists no models is no fault."""
@@ -62,39 +67,43 @@ class EndpointModel:
             raise MissingError(f"Nothing answers at {url} ({cause}): start it, or mend the URL.") from None
         except FATAL as error:
             self.close()
-            raise UsageError(f"{url} refuses the key in ${self.endpoint.key} ({error.status_code}): set it.") from None
+            raise self._refused(error) from None
         except (openai.OpenAIError, ValueError):
             pass
 
     def _complete(self, request: Request) -> Completion:
         """Tries again what may pass, until the time is up; whatever comes back, no item is lost."""
         began = time.monotonic()
-        limit = min(self.endpoint.timeout, request.seconds)
         for trial in range(self.endpoint.retries + 1):
-            left = limit - (time.monotonic() - began)
+            left = request.seconds - (time.monotonic() - began)
             if left <= 0:
                 break
+            pause = min(PAUSE * 2**trial, LONGEST) * random.uniform(0.5, 1)  # not all at once
             try:
-                return self._read(request, self._ask(self.client.with_options(timeout=left), request), began)
+                patient = self.client.with_options(timeout=min(left, self.endpoint.timeout))
+                return self._read(request, self._ask(patient, request), began)
             except openai.APITimeoutError:
-                break
+                error = f"no answer in {self.endpoint.timeout:g} s"
+            except FATAL as refused:
+                raise self._refused(refused) from None
             except openai.OpenAIError as refused:
                 error = _cause(refused)
-                if not _may_pass(refused):
-                    return _failed(request, "error", self._hidden(error), began)
+                if not self._may_pass(refused):
+                    return self._failed(request, "error", error, began)
+                pause = max(pause, _asked_for(refused))
             except Exception as garbage:  # noqa: BLE001  # an endpoint may answer with anything
                 error = f"the endpoint's answer is no completion ({type(garbage).__name__})"
             if trial < self.endpoint.retries:
-                time.sleep(min(PAUSE * 2**trial, LONGEST, max(0.0, limit - (time.monotonic() - began))))
-        else:
-            return _failed(request, "error", self._hidden(error), began)
-        return _failed(request, "timeout", f"no answer in {limit:g} s", began)
+                time.sleep(min(pause, max(0.0, request.seconds - (time.monotonic() - began))))
+        if time.monotonic() - began >= request.seconds:
+            return self._failed(request, "timeout", f"no answer in {request.seconds:g} s", began)
+        return self._failed(request, "error", error, began)
 
     def _ask(self, client: openai.OpenAI, request: Request) -> Any:
         text = request.instruction + request.prompt
         options: dict[str, Any] = {
             "model": self.endpoint.model,
-            "max_tokens": request.max_tokens,
+            self.limit: request.max_tokens,
             "temperature": request.temperature,
             "seed": request.seed % 2**31,
         }
@@ -111,7 +120,7 @@ class EndpointModel:
         if not isinstance(text, str):
             raise TypeError(text)
         if choice.finish_reason not in ("stop", "length"):
-            return _failed(request, "error", f"it ended because of {choice.finish_reason!r}", began)
+            return self._failed(request, "error", f"it ended because of {choice.finish_reason!r}", began)
         usage = answer.usage
         read = max(0, int(usage.prompt_tokens)) if usage else 0
         written = min(max(0, int(usage.completion_tokens)) if usage else len(text.split()), request.max_tokens)
@@ -119,20 +128,30 @@ class EndpointModel:
         seconds = (time.monotonic() - began) / busy
         return Completion(request.id, text, (UNKNOWN,) * written, read, choice.finish_reason, seconds)
 
+    def _may_pass(self, error: openai.OpenAIError) -> bool:
+        """Whether the same request may be answered later, or in the newer words for it."""
+        if isinstance(error, openai.BadRequestError) and self.chat and NEWER in str(error) and self.limit != NEWER:
+            self.limit = NEWER
+            return True
+        if isinstance(error, openai.APIStatusError):
+            return error.status_code in (408, 409, 429) or error.status_code >= 500
+        return isinstance(error, openai.APIConnectionError | openai.APIResponseValidationError)
+
+    def _refused(self, error: openai.APIStatusError) -> UsageError:
+        return UsageError(f"{self.endpoint.url} refuses the key in ${self.endpoint.key} ({error.status_code}): set it.")
+
+    def _failed(self, request: Request, finish: Any, error: str, began: float) -> Completion:
+        return Completion(request.id, "", (), 0, finish, time.monotonic() - began, self._hidden(error))
+
     def _hidden(self, text: str) -> str:
         """The text without the key, which an endpoint may repeat."""
         return (text.replace(self.key, "***") if self.key else text)[:300]
 
 
-def _may_pass(error: openai.OpenAIError) -> bool:
-    """Whether the same request may be answered later."""
-    if isinstance(error, openai.APIStatusError):
-        return error.status_code in (408, 409, 429) or error.status_code >= 500
-    return isinstance(error, openai.APIConnectionError | openai.APIResponseValidationError)
-
-
-def _failed(request: Request, finish: Any, error: str, began: float) -> Completion:
-    return Completion(request.id, "", (), 0, finish, time.monotonic() - began, error)
+def _asked_for(error: openai.OpenAIError) -> float:
+    """Seconds that the endpoint wants to be left alone, a minute at most."""
+    told = error.response.headers.get("retry-after", "") if isinstance(error, openai.APIStatusError) else ""
+    return min(float(told), 60.0) if told.isdecimal() else 0.0
 
 
 def _cause(error: openai.OpenAIError) -> str:

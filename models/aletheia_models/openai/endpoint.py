@@ -25,9 +25,9 @@ class Endpoint:
     concurrency: int = 16
     """Requests that are asked at the same time."""
     retries: int = 8
-    """Further tries of a request, with pauses that double, from half a second to eight."""
+    """Further tries of a request, with pauses that double, from half a second to thirty, or as the endpoint asks."""
     timeout: float = 120.0
-    """Seconds until an answer must have come."""
+    """Seconds that one try may take."""
 
     @classmethod
     def of(cls, card: Card) -> Self:
