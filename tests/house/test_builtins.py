@@ -2,6 +2,7 @@
 
 import pytest
 
+from aletheia_bench.cards import find, verify
 from aletheia_plugins import load_plugins
 
 PLUGINS = load_plugins([])
@@ -20,6 +21,12 @@ def test_the_three_tasks_and_the_embedded_student_are_there():
     assert sorted(PLUGINS.tasks) == ["coloring", "sat", "sudoku"]
     assert "hf" in PLUGINS.backends
     assert "aletheia-tiny" in PLUGINS.cards
+
+
+@pytest.mark.parametrize("name", ["aletheia-tiny", "aletheia-tiny-linearized", "aletheia-small"])
+def test_the_weights_that_ship_are_those_of_their_card(name):
+    card = find(PLUGINS, name)
+    assert verify(card) == card.sha256
 
 
 @pytest.mark.parametrize(("task", "level"), LEVELS, ids=[f"{task.name}-{level}" for task, level in LEVELS])
