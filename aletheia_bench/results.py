@@ -39,8 +39,8 @@ class Results:
         config = run.config()
         lenient = bool(config["card"].get("instructed"))  # it was never trained on traces
         samples = list(run.samples())
-        causes = Counter(sample["error"] for sample in samples if sample["finish"] == "error")
         try:
+            causes = Counter(sample["error"] for sample in samples if sample["finish"] == "error")
             scores = tuple(score(task, sample, lenient=lenient) for sample in samples)
         except KeyError as error:
             raise CorpusError(

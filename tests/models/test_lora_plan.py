@@ -101,7 +101,7 @@ def test_what_a_person_is_told(tmp_path):
     assert told["parameters"] == "2,441,216, of which 208,896 are trained"
     assert told["examples"] == "150 of 26 tokens, 61 at most in a sample; 51% learnt"
     assert told["training"].startswith("10,000 tokens, 2.6 epochs; ")
-    assert told["too long"] == "an example has 61 tokens, and [training] length is 60: raise it"
+    assert told["too long"] == "an example has 61 tokens, and [training] length is 60: it is left out, or raise that"
     assert "training fits (bf16, nf4+bf16)" in told["an 80 GB GPU"]
     everything = replace(card, settings=settings | {"lora": {"rank": 0}})
     assert "training fits (f32), " in LoRA().plan(everything, sample)["an 80 GB GPU"]

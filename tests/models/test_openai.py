@@ -260,11 +260,11 @@ def test_a_key_that_is_refused_while_asking_ends_the_run(faulty, opened):
 def test_a_chat_that_wants_the_newer_word_for_max_tokens_gets_it(faulty, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     proxy, url = faulty(1.0, "newer")
-    table = {"model": "toy", "url": url, "concurrency": 1}
+    table = {"model": "toy", "url": url, "concurrency": 4}
     with closing(OpenAI().open(Card("toy", "openai", Path("toy"), chat=True, settings={"endpoint": table}))) as model:
         done = ask(model, requests(3))
     assert {c.finish for c in done} <= {"length", "stop"}, done
-    assert proxy.asked["newer"] == 4, "only the first one was refused"
+    assert 4 <= proxy.asked["newer"] <= 6, "each was refused once at most"
 
 
 def test_an_endpoint_that_is_down_is_missing(opened):

@@ -77,7 +77,9 @@ class LoRA:
         try:
             return self._fit(card, pages, out, seed=seed, workers=workers, progress=progress)
         except RuntimeError as error:  # torch.OutOfMemoryError is one
-            raise memorable(error) from error
+            if (told := memorable(error)) is error:
+                raise
+            raise told from error
 
     def _fit(
         self,
@@ -196,11 +198,14 @@ class _Framed(Sequence[list[Example]]):
 
     def tokens(self, example: Example) -> int:
         """Those of an example with its end; at most so many, where a glance tells that it is short enough."""
-        parts = (example.prompt, example.completion)
-        glance = sum(len(part.encode()) for part in parts) + 1
+        completions = (example.completion, *example.alternatives)
+        glance = len(example.prompt.encode()) + max(len(text.encode()) for text in completions) + 1
         if glance <= self.length:
             return glance
-        return sum(len(self.tokenizer(part, add_special_tokens=False)["input_ids"]) for part in parts) + 1
+        prompt, *written = (
+            len(self.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in (example.prompt, *completions)
+        )
+        return prompt + max(written) + 1
 
 
 def _left_out(card: Card, framed: _Framed) -> int:

@@ -197,7 +197,9 @@ def plan(
         "an 80 GB GPU": _verdict(found, work, *A100, _on_gpu(adapter)),
     }
     if longest > recipe.length:
-        rows["too long"] = f"an example has {longest} tokens, and [training] length is {recipe.length}: raise it"
+        rows["too long"] = (
+            f"an example has {longest} tokens, and [training] length is {recipe.length}: it is left out, or raise that"
+        )
     return rows
 
 

@@ -236,12 +236,9 @@ class Learner:
         asked = (batch.ids, batch.parts, batch.places, batch.targets.at, batch.targets.words)
         tables = [torch.from_numpy(table).long().to(self.device) for table in asked]
         self.optimizer.zero_grad(set_to_none=True)
-        try:
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-                loss = self.losses(tables)
-            loss.backward()
-        except RuntimeError as error:
-            raise memorable(error) from error
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            loss = self.losses(tables)
+        loss.backward()
         unmoved = [name for name, p in self.named_parameters() if p.grad is None and id(p) in self.inner]
         if 2 * len(unmoved) > len(self.inner):  # some may have no part in this batch
             raise ModelFileError(

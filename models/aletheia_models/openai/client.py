@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from threading import Event
 from typing import Any
 
 import openai
@@ -36,13 +37,19 @@ class EndpointModel:
         )
         self.pool = ThreadPoolExecutor(endpoint.concurrency)
         self.asked: set[Future[Completion]] = set()
+        self.closed = Event()
         self._greet()
 
     def submit(self, request: Request) -> None:
         self.asked.add(self.pool.submit(self._complete, request))
 
     def poll(self) -> Sequence[Completion]:
+        """Raises UsageError if the key is refused, once all that was answered is told."""
         done, self.asked = wait(self.asked, return_when=FIRST_COMPLETED) if self.asked else (set(), set())
+        answered = [future for future in done if not future.exception()]
+        if answered:
+            self.asked |= done - set(answered)
+            done = set(answered)
         return [future.result() for future in done]
 
     def facts(self) -> Mapping[str, str | int | float]:
@@ -53,8 +60,9 @@ class EndpointModel:
         }
 
     def close(self) -> None:
-        self.client.close()  # first: who is waiting for an answer stops
+        self.closed.set()  # nobody asks again; who waits for an answer has until its timeout
         self.pool.shutdown(cancel_futures=True)
+        self.client.close()
 
     def _greet(self) -> None:
         """Whether anyone is there, and lets us in; that it lists no models is no fault."""
@@ -74,36 +82,48 @@ class EndpointModel:
     def _complete(self, request: Request) -> Completion:
         """Tries again what may pass, until the time is up; whatever comes back, no item is lost."""
         began = time.monotonic()
+        error = "the run ended"
         for trial in range(self.endpoint.retries + 1):
             left = request.seconds - (time.monotonic() - began)
-            if left <= 0:
+            if left <= 0 or self.closed.is_set():
                 break
             pause = min(PAUSE * 2**trial, LONGEST) * random.uniform(0.5, 1)  # not all at once
             try:
                 patient = self.client.with_options(timeout=min(left, self.endpoint.timeout))
-                return self._read(request, self._ask(patient, request), began)
+                return self._read(request, self._put(patient, request), began)
             except openai.APITimeoutError:
                 error = f"no answer in {self.endpoint.timeout:g} s"
-            except FATAL as refused:
+            except openai.AuthenticationError as refused:
                 raise self._refused(refused) from None
             except openai.OpenAIError as refused:
                 error = _cause(refused)
-                if not self._may_pass(refused):
+                if not _may_pass(refused):
                     return self._failed(request, "error", error, began)
                 pause = max(pause, _asked_for(refused))
             except Exception as garbage:  # noqa: BLE001  # an endpoint may answer with anything
                 error = f"the endpoint's answer is no completion ({type(garbage).__name__})"
             if trial < self.endpoint.retries:
-                time.sleep(min(pause, max(0.0, request.seconds - (time.monotonic() - began))))
+                self.closed.wait(min(pause, max(0.0, request.seconds - (time.monotonic() - began))))
         if time.monotonic() - began >= request.seconds:
             return self._failed(request, "timeout", f"no answer in {request.seconds:g} s", began)
         return self._failed(request, "error", error, began)
 
-    def _ask(self, client: openai.OpenAI, request: Request) -> Any:
+    def _put(self, client: openai.OpenAI, request: Request) -> Any:
+        """Ask, in the newer words where the endpoint wants these."""
+        limit = self.limit
+        try:
+            return self._ask(client, request, limit)
+        except openai.BadRequestError as refused:
+            if not self.chat or limit == NEWER or NEWER not in str(refused):
+                raise
+        self.limit = NEWER
+        return self._ask(client, request, NEWER)
+
+    def _ask(self, client: openai.OpenAI, request: Request, limit: str) -> Any:
         text = request.instruction + request.prompt
         options: dict[str, Any] = {
             "model": self.endpoint.model,
-            self.limit: request.max_tokens,
+            limit: request.max_tokens,
             "temperature": request.temperature,
             "seed": request.seed % 2**31,
         }
@@ -128,15 +148,6 @@ class EndpointModel:
         seconds = (time.monotonic() - began) / busy
         return Completion(request.id, text, (UNKNOWN,) * written, read, choice.finish_reason, seconds)
 
-    def _may_pass(self, error: openai.OpenAIError) -> bool:
-        """Whether the same request may be answered later, or in the newer words for it."""
-        if isinstance(error, openai.BadRequestError) and self.chat and NEWER in str(error) and self.limit != NEWER:
-            self.limit = NEWER
-            return True
-        if isinstance(error, openai.APIStatusError):
-            return error.status_code in (408, 409, 429) or error.status_code >= 500
-        return isinstance(error, openai.APIConnectionError | openai.APIResponseValidationError)
-
     def _refused(self, error: openai.APIStatusError) -> UsageError:
         return UsageError(f"{self.endpoint.url} refuses the key in ${self.endpoint.key} ({error.status_code}): set it.")
 
@@ -146,6 +157,13 @@ class EndpointModel:
     def _hidden(self, text: str) -> str:
         """The text without the key, which an endpoint may repeat."""
         return (text.replace(self.key, "***") if self.key else text)[:300]
+
+
+def _may_pass(error: openai.OpenAIError) -> bool:
+    """Whether the same request may be answered later."""
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code in (408, 409, 429) or error.status_code >= 500
+    return isinstance(error, openai.APIConnectionError | openai.APIResponseValidationError)
 
 
 def _asked_for(error: openai.OpenAIError) -> float:
