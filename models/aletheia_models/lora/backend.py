@@ -4,6 +4,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -21,8 +22,25 @@ LOG = logging.getLogger(__name__)
 PACKAGES = ("peft", "accelerate")
 LOST = 0.01
 """A training that would leave out a larger share of its examples, for their length, does not begin."""
+FULL = ("can't allocate memory", "out of memory")
+"""What PyTorch says on a CPU, and on a GPU, where it has no more."""
 BASE = "base.json"
 """Beside an adapter: which base it belongs to."""
+
+
+@contextmanager
+def _in_memory() -> Iterator[None]:
+    """Raises ModelFileError, which says what to change, where PyTorch has no more memory."""
+    try:
+        yield
+    except RuntimeError as error:  # torch.OutOfMemoryError is one
+        if not any(words in str(error) for words in FULL):
+            raise
+        raise ModelFileError(
+            "This training does not fit into memory: lower tokens_per_batch, or set gradient_checkpointing = true, in "
+            "the card's [training]; or, for an adapter, bits = 4 in its [lora]. "
+            "'aletheia-bench plan' says what it takes."
+        ) from error
 
 
 class LoRA:
@@ -61,6 +79,7 @@ class LoRA:
         _generation(card)
         _base(card)
 
+    @_in_memory()
     def fit(
         self,
         card: Card,
@@ -72,25 +91,6 @@ class LoRA:
         progress: Progress,
     ) -> Mapping[str, Any]:
         require("lora", *PACKAGES)
-        from aletheia_models.lora.training import memorable
-
-        try:
-            return self._fit(card, pages, out, seed=seed, workers=workers, progress=progress)
-        except RuntimeError as error:  # torch.OutOfMemoryError is one
-            if (told := memorable(error)) is error:
-                raise
-            raise told from error
-
-    def _fit(
-        self,
-        card: Card,
-        pages: Sequence[Iterable[Example]],
-        out: Path,
-        *,
-        seed: int,
-        workers: int,
-        progress: Progress,
-    ) -> Mapping[str, Any]:
         from aletheia_models.hf.batches import batches, stream
         from aletheia_models.hf.loading import load_model, load_tokenizer
         from aletheia_models.hf.loop import return_memory, train

@@ -21,10 +21,7 @@ from aletheia_models.hf.loop import Schedule, options
 from aletheia_models.hf.training import mean_loss
 from aletheia_plugins import ModelFileError, UsageError
 
-__all__ = ["Adapter", "Learner", "Losses", "Recipe", "adapted", "memorable"]
-
-FULL = ("can't allocate memory", "out of memory")
-"""What PyTorch says on a CPU, and on a GPU, where it has no more."""
+__all__ = ["Adapter", "Learner", "Losses", "Recipe", "adapted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,16 +100,6 @@ def adapted(model: Any, adapter: Adapter, recipe: Recipe, *, seed: int) -> Any:
             return get_peft_model(model, adapter.config())
     except ValueError as error:
         raise ModelFileError(f"[lora] does not fit this base: {' '.join(str(error).split())}") from error
-
-
-def memorable(error: RuntimeError) -> Exception:
-    """What to say of an error of PyTorch's: what to change, if memory is full; else the error."""
-    if not any(words in str(error) for words in FULL):
-        return error
-    return ModelFileError(
-        "This training does not fit into memory: lower tokens_per_batch, or set gradient_checkpointing = true, in the "
-        "card's [training]; or, for an adapter, bits = 4 in its [lora]. 'aletheia-bench plan' says what it takes."
-    )
 
 
 class Losses(torch.nn.Module):
