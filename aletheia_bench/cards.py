@@ -151,8 +151,9 @@ def _check(path: Path, part: Any, known: Mapping[str, type], where: str) -> None
             raise ModelFileError(f"{path}: {dot}{key} is {value}, expected a positive number.")
         if isinstance(value, list) and not all(isinstance(name, str) for name in value):
             raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected a list of names.")
-        if isinstance(value, dict) and not all(type(number) is int and number > 0 for number in value.values()):
-            raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected a positive number for each name.")
+        least = 0 if key == "shares" else 1
+        if isinstance(value, dict) and not all(type(number) is int and number >= least for number in value.values()):
+            raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected {least} or more for each name.")
 
 
 def verify(card: Card) -> str | None:

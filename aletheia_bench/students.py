@@ -44,13 +44,13 @@ class Course:
     seed: int = 0
     workers: int = 1
     shares: Mapping[str, int] = field(default_factory=dict)
-    """Multiples of `count`, by TASK-LEVEL."""
+    """Multiples of `count`, by TASK-LEVEL; 0 leaves a level of a task out."""
 
     def plans(self, card: Card) -> Iterator[corpus.Plan]:
         for task in self.tasks:
             for level in self.levels:
-                if level in task.levels:
-                    count = self.count * self.shares.get(f"{task.name}-{level}", 1)
+                count = self.count * self.shares.get(f"{task.name}-{level}", 1)
+                if level in task.levels and count:
                     yield corpus.Plan(task, level, count, seed=self.seed, arm=card.arm, disguises=card.disguises)
 
 

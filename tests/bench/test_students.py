@@ -86,6 +86,12 @@ def test_a_corpus_with_a_larger_share_is_spread_as_evenly_as_the_others(card, tm
     assert json.loads((tmp_path / "out" / "training.json").read_text())["shares"]["coloring-tiny"] == 3
 
 
+def test_a_level_whose_share_is_nothing_is_left_out(card, tmp_path):
+    back = Rote()
+    train(card, back, replace(COURSE, count=4, shares={"coloring-tiny": 0}), tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out" / "corpus").glob("*.jsonl")] == ["sat-tiny-linearized.jsonl"]
+
+
 @pytest.mark.parametrize(("arm", "goes_back"), [("backtracking", True), ("linearized", False)])
 def test_a_control_does_not_practise_what_its_traces_never_do(arm, goes_back, tmp_path):
     back = Rote()

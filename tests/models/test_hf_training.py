@@ -66,10 +66,10 @@ def same(left, right) -> bool:
 # --- where it starts ---
 
 
-@pytest.fixture
-def other(student, tokenizer, tmp_path):
-    """A folder with another student."""
-    student(1).save_pretrained(tmp_path / "other")
+@pytest.fixture(params=["10GB", "100KB"])
+def other(student, tokenizer, tmp_path, request):
+    """A folder with another student, in one file or in several."""
+    student(1).save_pretrained(tmp_path / "other", max_shard_size=request.param)
     tokenizer.save_pretrained(tmp_path / "other")
     return tmp_path / "other"
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from aletheia_models.hf.loading import load_model
 from aletheia_plugins import ModelFileError
 
 __all__ = ["build_student", "configuration", "hidden_states", "take_over"]
@@ -80,12 +80,11 @@ def take_over(student: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, fol
         before, after = (c.to_dict() for c in (LlamaConfig.from_pretrained(folder), student.config))
         if other := sorted(key for key in after.keys() - APART if before.get(key) != after[key]):
             raise ValueError(f"{other[0]} is {before.get(other[0])} there and {after[other[0]]} here")
-        tensors = load_file(folder / "model.safetensors")
         theirs = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
         ours = student.state_dict()
         shared = [(place, theirs[word]) for word, place in tokenizer.get_vocab().items() if word in theirs]
         to, found = (torch.tensor(places) for places in zip(*shared, strict=True))
-        for name, tensor in tensors.items():
+        for name, tensor in load_model(folder).state_dict().items():
             if name in ROWS:
                 ours[name][to] = tensor[found].to(ours[name])
             else:
