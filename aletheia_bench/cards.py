@@ -153,7 +153,7 @@ def _check(path: Path, part: Any, known: Mapping[str, type], where: str) -> None
             raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected a list of names.")
         least = 0 if key == "shares" else 1
         if isinstance(value, dict) and not all(type(number) is int and number >= least for number in value.values()):
-            raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected {least} or more for each name.")
+            raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected whole numbers of {least} or more.")
 
 
 def verify(card: Card) -> str | None:

@@ -310,7 +310,7 @@ class Card:
     levels: tuple[str, ...] = ()
     count: int = 0
     shares: Mapping[str, int] = field(default_factory=dict)
-    """For a task and level, such as sudoku-small: how many times `count` problems of it, where not once."""
+    """For a task and level, such as sudoku-small: how many times `count` problems of it, where not once; 0 is none."""
     names: Mapping[str, int] = field(default_factory=dict)
     """For letters of names, such as x of x3: how many names there are, of which each problem is given some anew."""
     exercises: int = 0

@@ -111,8 +111,9 @@ def test_a_card_needs_a_name_and_a_back_end_only(card):
             ),
         ),
         (LEAST + "[data]\nnames = 3", "data.names is 3, expected dict."),
-        (LEAST + "[data]\nnames = {x = 0}", "data.names is {'x': 0}, expected 1 or more for each name."),
-        (LEAST + "[data]\nshares = {s-t = -1}", "data.shares is {'s-t': -1}, expected 0 or more for each name."),
+        (LEAST + "[data]\nnames = {x = 0}", "data.names is {'x': 0}, expected whole numbers of 1 or more."),
+        (LEAST + "[data]\nshares = {s-t = -1}", "data.shares is {'s-t': -1}, expected whole numbers of 0 or more."),
+        (LEAST + "[data]\nshares = {s-t = 0.5}", "data.shares is {'s-t': 0.5}, expected whole numbers of 0 or more."),
     ],
 )
 def test_a_malformed_card_is_a_sentence_that_names_file_and_key(card, text, message):

@@ -251,6 +251,7 @@ FILES = {
     "empty/config.toml": '[run]\ntask = "sat"\nlevel = "tiny"\n[card]\nname = "m"\n[versions]\ntask = "1"\n'
     '[hashes]\nitems = ""\n',
     "empty/samples.jsonl": "",
+    "nothing.toml": 'name = "toy"\nbackend = "hf"\n[data]\nshares = { "sat-tiny" = 0 }\n',
     "shares.toml": 'name = "toy"\nbackend = "hf"\n[data]\nshares = { "sat-tinny" = 2 }\n',
     "task.toml": "[run]\ntask = 5\n",
     "limit.toml": '[run]\ntask = "sat"\nlimit = "many"\n',
@@ -293,6 +294,11 @@ FILES = {
             "train --model shares.toml -o out --task sat --level tiny -n 1",
             2,
             "no task and level 'sat-tinny'",
+        ),
+        (
+            "train --model nothing.toml -o out --task sat --level tiny -n 1",
+            2,
+            "toy: the shares of sat-tiny are 0: nothing is left to train on.",
         ),
         ("train --model aletheia-tiny -o text/out --task sat --level tiny -n 1 --workers 1", 1, "text"),
         ("--config none.toml list tasks", 2, "'none.toml' does not exist."),

@@ -89,6 +89,8 @@ def take_over(student: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, fol
                 ours[name][to] = tensor[found].to(ours[name])
             else:
                 ours[name].copy_(tensor)
+    except ModelFileError:
+        raise
     except Exception as error:
         raise ModelFileError(
             f"{folder} has no weights that a student of this [architecture] can start from: "
