@@ -88,7 +88,8 @@ class _Passing(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         prompt = json.loads(body).get("prompt", "")
         fault = self.server.fault()
-        self.server.asked[fault] += 1
+        with self.server.lock:
+            self.server.asked[fault] += 1
         if fault == "dropped":
             self.close_connection = True
             return
@@ -126,9 +127,10 @@ class _Passing(BaseHTTPRequestHandler):
             headers = {"Content-Type": "application/json", "Authorization": self.headers["Authorization"]}
             passed.request("POST", self.path, body, headers)
             response = passed.getresponse()
-            self.answer(response.status, response.read())
-        with self.server.lock:
+            said = response.read()
+        with self.server.lock:  # before the answer: who has all answers looks here
             self.server.done[prompt] += 1
+        self.answer(response.status, said)
 
     def answer(self, status, body, *headers):
         self.send_response(status)
