@@ -177,10 +177,11 @@ def course_of(plugins: Plugins, card: Card, *, seed: int = 0, workers: int | Non
     known = {f"{name}-{level}" for name, task in plugins.tasks.items() for level in task.levels}
     if unknown := card.shares.keys() - known:
         raise UnknownNameError("task and level", min(unknown), known)
-    asked = {f"{task.name}-{level}" for task in tasks for level in card.levels if level in task.levels}
-    if not any(card.shares.get(name, 1) for name in asked):
-        raise UsageError(f"{card.name}: the shares of {', '.join(sorted(asked))} are 0: nothing is left to train on.")
-    return Course(tasks, card.levels, card.count, seed, workers or cores(), card.shares)
+    course = Course(tasks, card.levels, card.count, seed, workers or cores(), card.shares)
+    if not any(course.plans(card)):
+        none = sorted(name for name, share in card.shares.items() if not share)
+        raise UsageError(f"{card.name}: the shares of {', '.join(none)} are 0: nothing is left to train on.")
+    return course
 
 
 def chosen_card(
