@@ -42,7 +42,7 @@ from aletheia_plugins import (
 from aletheia_plugins.helping import help_parent
 from aletheia_plugins.loading import defect
 
-__all__ = ["Plan", "Record", "Records", "Rejected", "build", "digest", "make", "prompt", "read", "verify"]
+__all__ = ["Plan", "Record", "Records", "Rejected", "build", "digest", "make", "read", "verify"]
 
 START = b'{"id":"'
 """How a record begins, also one that was only half written."""
@@ -139,7 +139,7 @@ def _verified(plan: Plan, index: int) -> Record | None:
         "index": index,
         "arm": plan.arm,
         "problem": native,
-        "prompt": prompt(task, problem, plan.id(index)),
+        "prompt": written(task, "render", problem),
         "completion": shown,
         "steps": shown.splitlines(),
         "segments": list(segments(shown)),
@@ -168,14 +168,6 @@ def _gap(task: Task[Any], problem: Any) -> int:
     """The most variables in a row that have no value yet: where a student loses its place among those that have."""
     known = [len(values) == 1 for values in task.domains(problem).values()]
     return max((len(list(row)) for given, row in groupby(known) if not given), default=0)
-
-
-def prompt(task: Task[Any], problem: Any, name: str) -> str:
-    """What a model reads of the problem called `name`."""
-    text: object = task.render(problem)
-    if not isinstance(text, str):
-        raise CorpusError(f"{name}: `render` returns {text!r}, and not a text: {defect(task)}")
-    return text
 
 
 def _search(task: Task[Any], problem: Any, native: str, max_steps: int) -> Trace:
@@ -319,6 +311,8 @@ class Records:
         return len(self.starts) - 1
 
     def __getitem__(self, number: int) -> Record:
+        if not 0 <= number < len(self):
+            raise IndexError(f"{self.path} has {len(self)} records, no {number}")
         with self.path.open("rb") as file:
             file.seek(self.starts[number])
             return _record(file.readline(), self.path, number + 1)

@@ -7,7 +7,7 @@ from typing import Any
 
 from aletheia_bench import shapes
 from aletheia_bench.checker import review
-from aletheia_bench.corpus import difficulty, prompt
+from aletheia_bench.corpus import difficulty
 from aletheia_bench.search import search
 from aletheia_bench.text import render
 from aletheia_plugins import AletheiaError, CorpusError, ProblemFileError, Task, UsageError, Verdict
@@ -69,6 +69,5 @@ def _item(task: Task[Any], problem: Any, name: str) -> Item:
     if trace.verdict is not Verdict.UNKNOWN and not review(task, problem, render(trace)).valid:
         raise CorpusError(f"{name}: the checker rejects the reference trace: {defect(task)}")
     verdict = solution.verdict if solution.verdict is not Verdict.UNKNOWN else trace.verdict
-    return Item(
-        name, problem, shapes.written(task, "dumps", problem), prompt(task, problem, name), verdict, difficulty(trace)
-    )
+    native, prompt = (shapes.written(task, method, problem) for method in ("dumps", "render"))
+    return Item(name, problem, native, prompt, verdict, difficulty(trace))

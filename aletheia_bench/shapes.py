@@ -40,7 +40,7 @@ def generated(task: Task[Any], level: str, split: Split, seed: int, index: int) 
 
 
 def written(task: Task[Any], method: str, problem: Any) -> str:
-    """The text that `dumps` or `canonical` makes of a problem."""
+    """The text that `dumps`, `canonical` or `render` makes of a problem."""
     found: object = getattr(task, method)(problem)
     if not isinstance(found, str):
         raise _wrong(task, method, found, "a text")

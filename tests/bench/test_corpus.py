@@ -332,6 +332,7 @@ def test_records_are_read_in_any_order_and_a_damaged_one_is_named(tmp_path):
     records = Records(path)
     assert [records[n] for n in (4, 0, 2)] == [list(read(path))[n] for n in (4, 0, 2)]
     assert len(records) == done == 5
+    assert [*records] == [*read(path)]
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:3], b"x" * (len(lines[3]) - 1) + b"\n", lines[4]]))
     assert records[4]["index"] == 4

@@ -115,7 +115,7 @@ AT_WORK = {
         CLAIMS,
         f"claiming-tiny-train-0-0: the checker rejects the trace: line 6: answers with what .*. This is {DEFECT}",
     ),
-    "showing": (SHOWS, f"showing-tiny-train-0-0: `render` returns None, and not a text: {DEFECT}"),
+    "showing": (SHOWS, f"`render` returns None, and not a text: {DEFECT}"),
     "changing": (
         CHANGES,
         f"changing-tiny-train-0-0: the checker rejects the trace: line 2: no such variable .*. This is {DEFECT}",
