@@ -68,6 +68,7 @@ studies: .venv/.run ## conduct both studies into reports/: five hours on 2 cores
 
 train-tiny: .venv/.run ## train both embedded students anew, from scratch, into trained/: 15 hours on 2 cores
 	@echo "Two trainings of 172 million tokens: 6,300 tokens a second on 2 cores are 7.6 hours each, with AMX half of that. They can be interrupted."
+	@echo "What is in the package was trained in stages (docs/training.md, 31 to 39); in one go, as here, it was not run."
 	.venv/bin/aletheia-bench train --model aletheia-tiny -o trained/aletheia-tiny
 	.venv/bin/aletheia-bench train --model aletheia-tiny-linearized -o trained/aletheia-tiny-linearized
 

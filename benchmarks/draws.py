@@ -1,16 +1,22 @@
 """How often the reference search goes back on tiny SAT, if it takes any of several equally good steps.
 
-python benchmarks/draws.py: for the 500 test items of a run with --limit 500, 20 draws each. A student takes any of them
-too, so this is how often one that is always right can be expected to go back.
+python benchmarks/draws.py RUN: for the items of a run with --task sat --level tiny --limit 500, 20 draws each, and how
+often the student of that run goes back. A student takes any of those steps too, so the draws say how often one that is
+always right goes back.
 """
 
-from collections import Counter
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
 
 from aletheia_bench.search import search
+from aletheia_bench.statistics import rate
+from aletheia_bench.tables import percent
 from aletheia_plugins import Backtrack, Conflict, Trace, generator
 from aletheia_tasks import Sat
 
-ITEMS, DRAWS = 500, 20
+DRAWS = 20
 
 
 def has(trace: Trace, kind: type) -> bool:
@@ -18,15 +24,24 @@ def has(trace: Trace, kind: type) -> bool:
 
 
 def main() -> None:
-    items: Counter[str] = Counter()
-    back: Counter[str] = Counter()
-    for index in range(ITEMS):
-        csp = Sat().csp(Sat().generate("tiny", split="test", seed=0, index=index))
-        group = "with" if has(search(csp), Conflict) else "without"
-        items[group] += 1
-        back[group] += sum(has(search(csp, rng=generator("draws", index, n)), Backtrack) for n in range(DRAWS))
-    for group, number in items.items():
-        print(f"{number} items {group} a conflict in the reference: {back[group] / DRAWS:.1f} go back on average")
+    found: dict[str, list[tuple[int, bool]]] = defaultdict(list)
+    for line in (Path(sys.argv[1]) / "samples.jsonl").read_text().splitlines():
+        sample = json.loads(line)
+        csp = Sat().csp(Sat().loads(sample["problem"])[0])
+        rngs = (generator("draws", sample["id"], n) for n in range(DRAWS))
+        drawn = sum(has(search(csp, rng=rng), Backtrack) for rng in rngs)
+        back = drawn, "\nbacktrack " in sample["completion"]
+        if has(search(csp), Conflict):
+            found["with a conflict in the reference"].append(back)
+            found[f"of these, {'every draw goes' if drawn == DRAWS else 'some draws do not go'} back"].append(back)
+        else:
+            found["without one"].append(back)
+    for group, counts in found.items():
+        drawn, student = (sum(column) for column in zip(*counts, strict=True))
+        share = percent(rate(student, len(counts)))
+        print(
+            f"{group}: {len(counts)} items, {drawn / DRAWS:.1f} go back on average; the student in {student}, {share}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which Sudokus of a run are certified, by the blanks that stand in a row in their text; and how many are trained on.
+"""Which Sudokus of a run are certified, by the blanks in a row in their text and by split, and how many are trained on.
 
 python benchmarks/gaps.py RUN [DISGUISES]: the directory of a run of 4x4 Sudokus. The training problems are the first
 6,000 of the tiny level with seed 3, with so many `disguises`, if any.
@@ -12,6 +12,9 @@ from pathlib import Path
 
 from aletheia_bench.corpus import Plan, make
 from aletheia_bench.scoring import score
+from aletheia_bench.statistics import rate
+from aletheia_bench.tables import percent
+from aletheia_plugins import belongs
 from aletheia_tasks import Sudoku
 
 TRAINED = 6_000
@@ -35,6 +38,10 @@ def main() -> None:
             f"{length} blanks in a row: {certified[length]} of {items[length]} certified, "
             f"{trained[length]} of {TRAINED} trained on"
         )
+    for split in ("train", "test"):
+        some = [each for each in scores if belongs(task.canonical(task.loads(each.problem)[0]), split)]
+        share = percent(rate(sum(each.certified for each in some), len(some)))
+        print(f"with a form of the {split} split: {len(some)} items, {share} certified")
 
 
 if __name__ == "__main__":
