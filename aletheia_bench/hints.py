@@ -56,18 +56,17 @@ def hinted(example: Example, problem: str, csp: CSP, *, exercises: int = 0, back
 
 
 def _hints(said: Mapping[str, Outlook], start: int, problem: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """A word's subject is the name that it ends in: x1 of ~x1, v2 of v1-v2.
+    """A word's subject is what it names, or else the name that it ends in: x1 of ~x1, v2 of v1-v2.
 
     Only a word that is nothing but a name says more than whether its subject has a value: then all that bears on the
     subject has been read.
     """
     for place, word in enumerate(WORD.findall(problem), start):
         name = NAME.search(word)
-        found = said.get(name.group()) if name else None
-        if name and found:
-            whole = name.group() == word.strip()
-            part = found.kind if found.kind.startswith(" ") else "decide"
-            yield place, (found.kind, *found.reasons) if whole else (part,)
+        if whole := said.get(word.strip()):
+            yield place, (whole.kind, *whole.reasons)
+        elif name and (found := said.get(name.group())):
+            yield place, (found.kind if found.kind.startswith(" ") else "decide",)
 
 
 def _alternatives(completion: str, said: Mapping[str, Outlook]) -> Iterator[str]:

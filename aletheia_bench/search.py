@@ -144,6 +144,8 @@ class _Search:
             gone = self._gone()
             left = self.open & ~(self.blocked | self.refuted if isinstance(gone, Conflict) else gone)
             said.update({v: self._of_variable(v, left & mask) for v, mask in self.domain.items() if mask & self.open})
+            if self.blocked & self.held:
+                said.update({k: self._outlook(tuple([f" {lit}" for lit in c]), c, 0) for k, c in self._clashes()})
         else:
             said.update(dict.fromkeys(self.domain, Outlook("decide")))
         said.update({lit.variable: Outlook(f" {lit}") for level in self.levels for lit in level if lit.equal})
@@ -152,7 +154,7 @@ class _Search:
     def _of_variable(self, variable: str, left: int) -> Outlook:
         bits = [self.net.bit[variable, value] for value in self.csp.domains[variable]]
         why = [(self.net.literals[bit.bit_length() - 1],) if bit & left else self._why(bit) for bit in bits]
-        reasons = tuple([f" {next(iter(w), self._excluded(bit))}" for w, bit in zip(why, bits, strict=True)])
+        reasons = tuple([f" {next(iter(w), self.net.excluded[lowest(bit)])}" for w, bit in zip(why, bits, strict=True)])
         if left & (left - 1):
             return Outlook("decide", reasons)
         cites = dict.fromkeys(chain.from_iterable(w for w, bit in zip(why, bits, strict=True) if bit != left))
@@ -189,9 +191,6 @@ class _Search:
         place = bit.bit_length() - 1
         known = self.domain[self.net.literals[place].variable] & self.held or self._others(bit)
         return self.net.excluded[place] if not known or known & (known - 1) else self.net.literals[lowest(known)]
-
-    def _excluded(self, bit: int) -> Literal:
-        return self.net.excluded[lowest(bit)]
 
     def _others(self, bit: int) -> int:
         """The other literals of its variable."""
@@ -274,12 +273,15 @@ class _Search:
         lit = self.net.literals[lowest(wrong)]
         if self.net.blocks[lowest(wrong)] & self.held == 0:
             return Conflict(lit.variable, self._reasons(lit.variable, 0))
+        return next(Conflict(name, cites) for name, cites in self._clashes() if lit in cites)
+
+    def _clashes(self) -> Iterator[tuple[str, tuple[Literal, ...]]]:
+        """The constraints that what is held exceeds, and what of it."""
         for constraint in bounded(self.csp):
             for bound in constraint.bounds(self.csp.domains):
                 both = [pair for pair in bound.pairs if self.net.bit[pair] & self.held]
-                if len(both) > bound.limit and (lit.variable, lit.value) in both:
-                    return Conflict(constraint.name, tuple(self._literal(*pair) for pair in both))
-        raise AssertionError("a blocked literal has a constraint that blocks it")
+                if len(both) > bound.limit:
+                    yield constraint.name, tuple(self._literal(*pair) for pair in both)
 
     def _reasons(self, variable: str, keep: int) -> tuple[Literal, ...]:
         """What excludes each value of the variable but the one in `keep`."""

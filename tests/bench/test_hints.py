@@ -73,6 +73,21 @@ def test_an_edge_says_whether_its_end_is_coloured_and_a_vertex_what_its_neighbou
     assert reasons(example) == {"v3": ["v3=1", "v3=2", "v3=3"], "v4": ["v1=1", "v2=2", "v4=3"]}
 
 
+def test_an_edge_whose_ends_have_one_colour_is_in_conflict():
+    coloring = TASKS["coloring"]
+    problem = coloring.loads("c colours 3\np edge 4 3\ne 1 4\ne 2 4\ne 3 4\n")[0]
+    prompt = coloring.render(problem)
+    turn = Example("state: | v1=1 | v4=1\n" + prompt, "conflict v1-v4 : v1=1 v4=1\nbacktrack v4\nstate: | v1=1 v4!=1\n")
+    example = hinted(turn, prompt, coloring.csp(problem), exercises=4)
+    assert dict(spelt(example))["v1-v4"] == "conflict"
+    assert reasons(example)["v1-v4"] == ["v1=1", "v4=1"]
+    assert (2, "about v1-v4 : v1=1 v4=1\n") in example.exercises
+    words = WORD.findall(example.prompt)
+    after = [(words[place], said) for place, said in example.previews if place >= words.index(" v1-v4")]
+    assert {said for word, said in after if word == "\n"} == {"conflict"}
+    assert {said for word, said in after if word != "\n"} == {" v1-v4"}
+
+
 def test_a_value_that_a_backtrack_excluded_is_its_own_reason():
     coloring = TASKS["coloring"]
     problem = coloring.loads("c colours 3\np edge 2 1\ne 1 2\n")[0]
