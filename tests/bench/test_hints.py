@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import hypothesis
 import pytest
+from hypothesis import strategies
 
 from aletheia_bench.checker import Checker, Fault, review
 from aletheia_bench.contexts import examples
@@ -290,3 +291,13 @@ def test_hints_say_what_the_search_does_whatever_the_kinds_of_constraints(csp):
                 assert step.name not in said or said[step.name].kind == kind
             elif isinstance(step, Decide):
                 assert not {found.kind for found in said.values()} & {"conflict", "imply"}
+
+
+@hypothesis.settings(max_examples=100)
+@hypothesis.given(problems() | tangles() | tangles("unit"), strategies.randoms(use_true_random=False))
+def test_a_conflict_of_any_state_is_said_also_one_that_no_search_reaches(csp, rng):
+    held = [Literal(v, rng.choice(values)) for v, values in csp.domains.items() if values and rng.random() < 0.6]
+    state = State(((), *((lit,) for lit in held)))
+    step = search(csp, start=state, max_steps=2).steps[1]
+    if isinstance(step, Conflict):
+        assert outlook(csp, state)[step.name].kind == "conflict"
