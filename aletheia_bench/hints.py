@@ -56,14 +56,14 @@ def hinted(example: Example, problem: str, csp: CSP, *, exercises: int = 0, back
 
 
 def _hints(said: Mapping[str, Outlook], start: int, problem: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """A word's subject is what it names, or else the name that it ends in: x1 of ~x1, v2 of v1-v2.
+    """A word's subject is the name that it ends in: x1 of ~x1, v2 of v1-v2.
 
     Only a word that is nothing but a name says more than whether its subject has a value: then all that bears on the
-    subject has been read.
+    subject has been read. A word that names a constraint (v1-v2) says if that is in conflict or implies something.
     """
     for place, word in enumerate(WORD.findall(problem), start):
-        name = NAME.search(word)
-        if whole := said.get(word.strip()):
+        name, whole = NAME.search(word), said.get(word.strip())
+        if whole and (not name or name.group() == word.strip() or whole.kind in ("conflict", "imply")):
             yield place, (whole.kind, *whole.reasons)
         elif name and (found := said.get(name.group())):
             yield place, (found.kind if found.kind.startswith(" ") else "decide",)

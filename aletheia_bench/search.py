@@ -68,7 +68,8 @@ class Outlook:
     """What a state makes of a variable or a constraint, in words with a space before each literal.
 
     `kind`: of the step that would name it: "conflict", "imply", or "decide" where there is nothing to say. A variable
-    with a value says its literal instead, and a bound that can no longer be exceeded a literal that sees to that.
+    with a value says its literal instead, and a bound that can no longer be exceeded a literal that sees to that. When
+    checking forward, a bound of one literal is there only if it is exceeded, and rests on what exceeds it.
     `reasons`: of an open variable, for each value what excludes it, or the literal itself if nothing does; of a bound,
     for each of its variables the literal that holds, or the one that would keep the bound.
     `step`: what would follow the name in the step.
@@ -144,8 +145,8 @@ class _Search:
             gone = self._gone()
             left = self.open & ~(self.blocked | self.refuted if isinstance(gone, Conflict) else gone)
             said.update({v: self._of_variable(v, left & mask) for v, mask in self.domain.items() if mask & self.open})
-            if self.blocked & self.held:
-                said.update({k: self._outlook(tuple([f" {lit}" for lit in c]), c, 0) for k, c in self._clashes()})
+            for name, cites in self._clashes() if self.blocked & self.held else ():
+                said.setdefault(name, self._outlook(tuple([f" {lit}" for lit in cites]), cites, 0))
         else:
             said.update(dict.fromkeys(self.domain, Outlook("decide")))
         said.update({lit.variable: Outlook(f" {lit}") for level in self.levels for lit in level if lit.equal})
@@ -195,8 +196,6 @@ class _Search:
     def _others(self, bit: int) -> int:
         """The other literals of its variable."""
         return self.domain[self.net.literals[lowest(bit)].variable] & ~bit
-
-    # --- looking for what follows ---
 
     def _unit(self) -> Step | None:
         """The first falsified row, else the first that leaves one literal no choice."""
@@ -273,15 +272,17 @@ class _Search:
         lit = self.net.literals[lowest(wrong)]
         if self.net.blocks[lowest(wrong)] & self.held == 0:
             return Conflict(lit.variable, self._reasons(lit.variable, 0))
-        return next(Conflict(name, cites) for name, cites in self._clashes() if lit in cites)
+        found = [Conflict(name, cites) for name, cites in self._clashes() if lit in cites]
+        if not found:
+            raise AssertionError("a blocked literal has a constraint that blocks it")
+        return found[0]
 
     def _clashes(self) -> Iterator[tuple[str, tuple[Literal, ...]]]:
         """The constraints that what is held exceeds, and what of it."""
-        for constraint in bounded(self.csp):
-            for bound in constraint.bounds(self.csp.domains):
-                both = [pair for pair in bound.pairs if self.net.bit[pair] & self.held]
-                if len(both) > bound.limit:
-                    yield constraint.name, tuple(self._literal(*pair) for pair in both)
+        for constraint, bound in ((c, b) for c in bounded(self.csp) for b in c.bounds(self.csp.domains)):
+            both = [pair for pair in bound.pairs if self.net.bit[pair] & self.held]
+            if len(both) > bound.limit:
+                yield constraint.name, tuple(self._literal(*pair) for pair in both)
 
     def _reasons(self, variable: str, keep: int) -> tuple[Literal, ...]:
         """What excludes each value of the variable but the one in `keep`."""
@@ -313,8 +314,6 @@ class _Search:
         if self.rng is None or not bits & (bits - 1):
             return lowest(bits)
         return self.rng.choice([place for place in range(bits.bit_length()) if bits >> place & 1])
-
-    # --- moving ---
 
     def _choose(self) -> Decide:
         choices = {}

@@ -25,6 +25,7 @@ from aletheia_plugins import (
     Imply,
     Linear,
     Literal,
+    NotEqual,
     State,
     load_plugins,
 )
@@ -299,5 +300,27 @@ def test_a_conflict_of_any_state_is_said_also_one_that_no_search_reaches(csp, rn
     held = [Literal(v, rng.choice(values)) for v, values in csp.domains.items() if values and rng.random() < 0.6]
     state = State(((), *((lit,) for lit in held)))
     step = search(csp, start=state, max_steps=2).steps[1]
-    if isinstance(step, Conflict):
-        assert outlook(csp, state)[step.name].kind == "conflict"
+    hypothesis.assume(isinstance(step, Conflict))
+    found = outlook(csp, state)[step.name]
+    assert found.kind == "conflict"
+    assert set(" ".join(found.step).split()) <= set(map(str, held)) | {str(lit) for lit in step.cites}
+
+
+def test_of_two_clashes_in_a_constraint_the_search_and_the_hints_name_one():
+    csp = CSP(dict.fromkeys("abcd", ("1", "2", "3")), (AllDifferent("all", tuple("abcd")),), "forward")
+    state = State(((), *((Literal(v, x),) for v, x in zip("abcd", "1122", strict=True))))
+    step = search(csp, start=state, max_steps=2).steps[1]
+    assert (step.name, outlook(csp, state)["all"].step) == ("all", tuple(f" {lit}" for lit in step.cites))
+
+
+def test_a_start_that_no_domain_has_is_no_stop_iteration():
+    csp = CSP({"b": ("1", "2"), "c": ("2", "3")}, (NotEqual("b-c", "b", "c"),), "forward")
+    start = State(((Literal("b", "3"), Literal("c", "3")),))
+    with pytest.raises(AssertionError, match="has a constraint that blocks it"):
+        search(csp, start=start)
+
+
+def test_a_constraint_that_says_nothing_leaves_its_word_to_the_name_at_its_end():
+    csp = CSP(dict.fromkeys("ab", ("0", "1")), (Linear("a-b", ((1, "a"), (1, "b")), "<=", 2),), "forward")
+    turn = Example("state: | b=1\n a-b\n", "decide a=0\n")
+    assert spelt(hinted(turn, " a-b\n", csp)) == [("a-b", " b=1")]
