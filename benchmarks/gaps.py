@@ -40,8 +40,9 @@ def main() -> None:
         )
     for split in ("train", "test"):
         some = [each for each in scores if belongs(task.canonical(task.loads(each.problem)[0]), split)]
-        share = percent(rate(sum(each.certified for each in some), len(some)))
-        print(f"with a form of the {split} split: {len(some)} items, {share} certified")
+        if some:
+            share = percent(rate(sum(each.certified for each in some), len(some)))
+            print(f"with a form of the {split} split: {len(some)} items, {share} certified")
 
 
 if __name__ == "__main__":
