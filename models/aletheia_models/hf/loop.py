@@ -181,7 +181,7 @@ def _agreed(learner: Learner, due: bool) -> bool:
 def keep_memory() -> None:
     """Ask glibc to keep freed memory: else it returns large blocks to the kernel at every step and faults them in anew.
 
-    That is a third of a small student's time, and costs memory: what is freed leaves holes.
+    How much time that saves depends on the size of the blocks; it costs memory: what is freed leaves holes.
     """
     _mallopt(dict.fromkeys((TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD), 1 << 30))
 
