@@ -186,8 +186,12 @@ class Checker:
     def _impossible(
         self, name: str, cites: Sequence[Literal], variable: str, values: Iterable[str], otherwise: Fault
     ) -> Fault | None:
-        """Whether, with `cites`, each of `values` is excluded or falsifies what is named."""
+        """Whether, with `cites`, each of `values` is excluded or falsifies what is named.
+
+        A value that the variable has excludes the others.
+        """
         held = _held(cites)
+        values = [held[variable]] if variable in held else values
         excluded = [lit.value for lit in cites if not lit.equal and lit.variable == variable]
         for value in values:
             if value not in excluded:

@@ -42,7 +42,8 @@ def hinted(example: Example, problem: str, csp: CSP, *, exercises: int = 0, back
         return example
     rng = generator(example.prompt)
     said = outlook(csp, state, rng)
-    hints = tuple(_hints(said, len(WORD.findall(line)), problem))
+    held = {lit.variable: f" {lit}" for level in state.levels for lit in level if lit.equal}
+    hints = tuple(_hints(said, held, len(WORD.findall(line)), problem))
     practised = [*_about(said, exercises, rng), *_lists(csp, state, rng)] if exercises else []
     if exercises and backtracks and (back := retreat(csp, state)):
         practised.append(_line(1, *back))
@@ -55,7 +56,9 @@ def hinted(example: Example, problem: str, csp: CSP, *, exercises: int = 0, back
     )
 
 
-def _hints(said: Mapping[str, Outlook], start: int, problem: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+def _hints(
+    said: Mapping[str, Outlook], held: Mapping[str, str], start: int, problem: str
+) -> Iterator[tuple[int, tuple[str, ...]]]:
     """A word's subject is the name that it ends in: x1 of ~x1, v2 of v1-v2.
 
     Only a word that is nothing but a name says more than whether its subject has a value: then all that bears on the
@@ -65,8 +68,8 @@ def _hints(said: Mapping[str, Outlook], start: int, problem: str) -> Iterator[tu
         name, whole = NAME.search(word), said.get(word.strip())
         if whole and (not name or name.group() == word.strip() or whole.kind in ("conflict", "imply")):
             yield place, (whole.kind, *whole.reasons)
-        elif name and (found := said.get(name.group())):
-            yield place, (found.kind if found.kind.startswith(" ") else "decide",)
+        elif name and name.group() in said:
+            yield place, (held.get(name.group(), "decide"),)
 
 
 def _alternatives(completion: str, said: Mapping[str, Outlook]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from itertools import chain
 from random import Random
 from typing import TypeVar
 
-from aletheia_bench.network import NEVER, Row, Rule, bounded, lowest, network
+from aletheia_bench.network import NEVER, Row, Rule, lowest, network
 from aletheia_plugins import (
     CSP,
     Answer,
@@ -68,10 +68,11 @@ class Outlook:
     """What a state makes of a variable or a constraint, in words with a space before each literal.
 
     `kind`: of the step that would name it: "conflict", "imply", or "decide" where there is nothing to say. A variable
-    with a value says its literal instead, and a bound that can no longer be exceeded a literal that sees to that. When
-    checking forward, a bound of one literal is there only if it is exceeded, and rests on what exceeds it.
-    `reasons`: of an open variable, for each value what excludes it, or the literal itself if nothing does; of a bound,
-    for each of its variables the literal that holds, or the one that would keep the bound.
+    with a value says its literal instead, unless that excludes another value that holds: then both are in conflict. A
+    bound that can no longer be exceeded says a literal that sees to that; when checking forward, bounds of one literal
+    are left to their variables.
+    `reasons`: of a variable, for each value what excludes it, or the literal itself if nothing does; of a bound, for
+    each of its variables the literal that holds, or the one that would keep the bound.
     `step`: what would follow the name in the step.
     """
 
@@ -145,11 +146,11 @@ class _Search:
             gone = self._gone()
             left = self.open & ~(self.blocked | self.refuted if isinstance(gone, Conflict) else gone)
             said.update({v: self._of_variable(v, left & mask) for v, mask in self.domain.items() if mask & self.open})
-            for name, cites in self._clashes() if self.blocked & self.held else ():
-                said.setdefault(name, self._outlook(tuple([f" {lit}" for lit in cites]), cites, 0))
         else:
             said.update(dict.fromkeys(self.domain, Outlook("decide")))
-        said.update({lit.variable: Outlook(f" {lit}") for level in self.levels for lit in level if lit.equal})
+        for lit in (lit for level in self.levels for lit in level if lit.equal):
+            clashes = self.net.bit[lit.variable, lit.value] & self.blocked
+            said[lit.variable] = self._of_variable(lit.variable, 0) if clashes else Outlook(f" {lit}")
         return said
 
     def _of_variable(self, variable: str, left: int) -> Outlook:
@@ -252,8 +253,9 @@ class _Search:
     def _gone(self) -> int | Conflict:
         """The literals that can no longer hold, or the constraint that what is held already falsifies."""
         gone = self.blocked | self.refuted
-        if gone & self.held:
-            return self._clash(gone & self.held)
+        if wrong := gone & self.held:
+            variable = self.net.literals[self._any(wrong)].variable
+            return Conflict(variable, self._reasons(variable, 0))
         for mask, limit, row in self.rows:
             count = (mask & self.held).bit_count()
             if count > limit:
@@ -267,23 +269,6 @@ class _Search:
             gone |= excluded
         return gone
 
-    def _clash(self, wrong: int) -> Conflict:
-        """Literals that exclude each other are held from the start: two equal clues, or neighbours of one colour."""
-        lit = self.net.literals[lowest(wrong)]
-        if self.net.blocks[lowest(wrong)] & self.held == 0:
-            return Conflict(lit.variable, self._reasons(lit.variable, 0))
-        found = [Conflict(name, cites) for name, cites in self._clashes() if lit in cites]
-        if not found:
-            raise AssertionError("a blocked literal has a constraint that blocks it")
-        return found[0]
-
-    def _clashes(self) -> Iterator[tuple[str, tuple[Literal, ...]]]:
-        """The constraints that what is held exceeds, and what of it."""
-        for constraint, bound in ((c, b) for c in bounded(self.csp) for b in c.bounds(self.csp.domains)):
-            both = [pair for pair in bound.pairs if self.net.bit[pair] & self.held]
-            if len(both) > bound.limit:
-                yield constraint.name, tuple(self._literal(*pair) for pair in both)
-
     def _reasons(self, variable: str, keep: int) -> tuple[Literal, ...]:
         """What excludes each value of the variable but the one in `keep`."""
         reasons: dict[Literal, None] = {}
@@ -294,7 +279,10 @@ class _Search:
         return tuple(reasons)
 
     def _why(self, bit: int) -> tuple[Literal, ...]:
+        """What excludes a literal: the value that its variable has, a backtrack, or a constraint."""
         index = bit.bit_length() - 1
+        if value := self._others(bit) & self.held:
+            return (self.net.literals[lowest(value)],)
         if self.refuted & bit:
             return (self.net.excluded[index],)
         if blocker := self.net.blocks[index] & self.held:
@@ -354,6 +342,7 @@ class _Search:
             self.levels[-1].append(self.net.excluded[bit.bit_length() - 1])
 
     def adopt(self, state: State) -> None:
+        possible = self.open
         for depth, level in enumerate(state.levels):
             if depth:
                 self.saved.append((self.held, self.refuted, self.blocked, self.open))
@@ -364,6 +353,8 @@ class _Search:
                 else:
                     self.refuted |= self.net.bit[lit.variable, lit.value]
                     self.levels[-1].append(lit)
+        if strange := self.held & ~possible:
+            raise ValueError(f"the start has {self.net.literals[lowest(strange)]}, which its variable cannot have")
         if both := self.held & self.refuted:
             raise ValueError(f"the start both has and excludes {self.net.literals[lowest(both)]}")
 

@@ -114,8 +114,8 @@ class Replay:
         return always | {self.bounds[n][0] for n, count in counts.items() if count > self.bounds[n][1].limit}
 
     def ruled_out(self, variable, value, cites, name):
-        """Whether the variable cannot have the value: excluded, or it breaks `name` (None: anything) with `cites`."""
-        if (variable, "!=", value) in cites:
+        """Whether the variable cannot have the value: excluded, it has another, or it breaks `name` (or any)."""
+        if (variable, "!=", value) in cites or any(v == variable and s == "=" and x != value for v, s, x in cites):
             return True
         tried = {v: x for v, sign, x in cites if sign == "="} | {variable: value}
         broken = self.broken(tried)

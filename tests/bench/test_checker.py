@@ -12,7 +12,7 @@ from aletheia_bench import checker
 from aletheia_bench.checker import Fault, Judgement, Review, review
 from aletheia_bench.search import search
 from aletheia_bench.text import render, split_lines
-from aletheia_plugins import CSP, Answer, Clause, Literal, Verdict
+from aletheia_plugins import CSP, Answer, Clause, Literal, State, Trace, Verdict
 from aletheia_tasks.coloring import Coloring, Problem as Graph
 from aletheia_tasks.sat import Problem as Formula, Sat
 from aletheia_tasks.sudoku import Problem as Grid, Sudoku
@@ -91,6 +91,42 @@ def test_a_reason_may_be_cited_in_any_order_and_with_more_than_is_needed():
 def test_a_conflict_may_name_a_variable_that_has_no_value_left():
     text = "state: -\ndecide x1=0\nconflict x2 : x1=0\nbacktrack x1\nstate: x1=1\nconflict x2 : x1=1\nanswer: UNSAT\n"
     assert review(*UNSAT, text).valid
+
+
+CLASH = "state: -\ndecide v1=1\ndecide v2=1\n"
+
+
+@pytest.mark.parametrize("conflict", ["v1 : v1=1 v2=1", "v1 : v2=1 v1=1", "v2 : v1=1 v2=1", "v1-v2 : v1=1 v2=1"])
+def test_a_conflict_may_name_a_variable_whose_value_another_one_excludes(conflict):
+    assert faults(PATH, f"{CLASH}conflict {conflict}\n") == {4: Fault.INCOMPLETE}
+
+
+@pytest.mark.parametrize(
+    ("conflict", "fault"),
+    [
+        ("v1 : v1=1", Fault.SATISFIED),
+        ("v1 : v2=1", Fault.SATISFIED),
+        ("v3 : v2=1", Fault.SATISFIED),
+        ("v1 : v1=1 v2=2", Fault.STALE),
+        ("v1 : v1=2 v2=2", Fault.STALE),
+        ("v3 : v3=1 v2=1", Fault.STALE),
+    ],
+)
+def test_a_variable_whose_value_nothing_that_is_cited_excludes_is_in_no_conflict(conflict, fault):
+    assert faults(PATH, f"{CLASH}conflict {conflict}\n")[3] is fault
+
+
+@given(st.sampled_from(["coloring", "sudoku"]), st.integers(0, 5), st.randoms(use_true_random=False))
+def test_what_the_search_says_of_a_clash_is_right_whatever_was_decided(name, index, rng):
+    task = {"coloring": Coloring(), "sudoku": Sudoku()}[name]
+    problem = task.generate("tiny", split="train", seed=0, index=index)
+    given_ = {v for v, values in task.domains(problem).items() if len(values) == 1}
+    decided = [Literal(v, rng.choice("123")) for v in task.domains(problem) if v not in given_ and rng.random() < 0.5]
+    clues = tuple(Literal(v, values[0]) for v, values in task.domains(problem).items() if len(values) == 1)
+    start = State((clues, *((lit,) for lit in decided)))
+    lines = [render(Trace((State((clues,)),))), *(f"decide {lit}\n" for lit in decided)]
+    step = search(task.csp(problem), start=start, rng=rng, max_steps=2).steps[1]
+    assert review(task, problem, "".join([*lines, render(Trace((step,)))])).judgements[len(decided) + 1].fault is None
 
 
 def test_an_exclusion_that_the_state_holds_counts_as_a_reason():
@@ -332,9 +368,10 @@ def test_a_problem_without_variables_has_the_empty_solution():
     assert review(Coloring(), Graph(0, (), 3), "state: -\nanswer: SAT\n").valid
 
 
-def test_clues_that_contradict_each_other_are_a_conflict_of_their_row():
+@pytest.mark.parametrize("name", ["row 1", "box 1", "r1c1", "r1c2"])
+def test_clues_that_contradict_each_other_are_a_conflict_of_theirs_and_of_their_row(name):
     problem = Grid((3, 3) + (0,) * 14)
-    text = "state: r1c1=3 r1c2=3\nconflict row 1 : r1c1=3 r1c2=3\nanswer: UNSAT\n"
+    text = f"state: r1c1=3 r1c2=3\nconflict {name} : r1c1=3 r1c2=3\nanswer: UNSAT\n"
     assert review(Sudoku(), problem, text).valid
 
 

@@ -338,7 +338,7 @@ def test_unit_propagation_ends_also_where_its_start_lacks_what_is_given():
 
 def test_a_state_that_falsifies_a_constraint_is_a_conflict_at_once():
     graph = Coloring().csp(Graph(3, ((1, 2), (2, 3)), 3))
-    assert lines(graph, start=State((words("v1=1", "v2=1"),)))[1:] == ["conflict v1-v2 : v1=1 v2=1", "answer: UNSAT"]
+    assert lines(graph, start=State((words("v1=1", "v2=1"),)))[1:] == ["conflict v1 : v2=1 v1=1", "answer: UNSAT"]
     formula = Sat().csp(Formula(2, ((1, 2),)))
     assert lines(formula, start=State((words("x1=0", "x2=0"),)))[1:] == ["conflict c1 : x1=0 x2=0", "answer: UNSAT"]
 
@@ -347,7 +347,7 @@ def test_a_state_that_is_wrong_below_a_decision_is_repaired():
     graph = Coloring().csp(Graph(2, ((1, 2),), 3))
     assert lines(graph, start=State(((), words("v1=1", "v2=1")))) == [
         "state: | v1=1 v2=1",
-        "conflict v1-v2 : v1=1 v2=1",
+        "conflict v1 : v2=1 v1=1",
         "backtrack v1",
         "state: v1!=1",
         "decide v1=2",
