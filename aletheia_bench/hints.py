@@ -11,8 +11,8 @@ the state that was given. A turn reads one name, one in ten goes back, and a tra
 so each prompt practises some of these, for a few words more.
 
 A hint is due after a layer that the recipe names, so that the layers above can use it. A preview is due at the end: the
-kind of the next step, or a name that it could give, if the problem ended there, so that finding and copying a name is
-practised at every name, and not once a turn.
+kind of the next step, or a name that it could give, or what it could decide, if the problem ended there, so that
+finding and copying a name is practised at every name, and not once a turn.
 """
 
 import re
@@ -111,14 +111,22 @@ def _previews(
 ) -> Iterator[tuple[int, str]]:
     """What the next step would be if the problem ended there.
 
-    At each name, one that it could name: of a conflict, or else of an implication. At the end of each line, its kind.
+    At each name, one that it could name: of a conflict, or else of an implication; or else, when checking forward, what
+    it could decide: of a variable with fewest values left, the first. At the end of each line, its kind.
     """
     names: dict[str, list[str]] = {"conflict": [], "imply": [], "decide": []}
-    kinds = {place: kind for place, (kind, *_) in hints}
+    left: list[list[str]] = []
+    hinted = dict(hints)
     for place, word in enumerate(words):
-        if (kind := kinds.get(place)) in names:
+        kind, *reasons = hinted.get(place, ("",))
+        if kind in names:
             names[kind].append(word)
-        if place in kinds and (found := names["conflict"] or names["imply"]):
+        if kind == "decide" and (values := [reason for reason in reasons if reason.startswith(f"{word}=")]):
+            left.append(values)
+        if kind and (found := names["conflict"] or names["imply"]):
             yield place, rng.choice(found)
-        elif word == "\n" and kinds and place > min(kinds):
+        elif kind and left:
+            fewest = min(map(len, left))
+            yield place, rng.choice([values[0] for values in left if len(values) == fewest])
+        elif word == "\n" and hinted and place > min(hinted):
             yield place, next((kind for kind, found in names.items() if found), ANSWER)

@@ -3,6 +3,7 @@
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
+from random import Random
 
 import hypothesis
 import pytest
@@ -27,6 +28,7 @@ from aletheia_plugins import (
     Literal,
     NotEqual,
     State,
+    Trace,
     load_plugins,
 )
 
@@ -307,6 +309,23 @@ def test_a_conflict_of_any_state_is_said_also_one_that_no_search_reaches(csp, rn
     found = outlook(csp, state)[step.name]
     assert found.kind == "conflict"
     assert set(" ".join(found.step).split()) <= set(map(str, held)) | {str(lit) for lit in step.cites}
+
+
+@pytest.mark.parametrize("index", range(8))
+def test_previews_of_decisions_are_those_that_the_search_could_take(index):
+    coloring = TASKS["coloring"]
+    problem = coloring.generate("small", split="train", seed=0, index=index)
+    prompt, csp = coloring.render(problem), coloring.csp(problem)
+    decided = 0
+    for state, step in pairwise(search(csp, rng=Random(index)).steps):
+        if isinstance(state, State) and isinstance(step, Decide):
+            example = hinted(Example(render(Trace((state,))) + prompt, render(Trace((step,)))), prompt, csp)
+            could = {search(csp, start=state, rng=Random(seed), max_steps=2).steps[1] for seed in range(100)}
+            names = [said for place, said in example.previews if WORD.findall(example.prompt)[place] != "\n"]
+            assert all("=" in said for said in names)
+            assert f"decide{names[-1]}" in {render(Trace((one,))).rstrip() for one in could}
+            decided += 1
+    assert decided
 
 
 def test_of_several_clashes_the_search_names_one_and_the_hints_say_all():
