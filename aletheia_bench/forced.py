@@ -104,7 +104,7 @@ class Forced:
     steps: int | None
     """Lines until it claimed a conflict in a dead end that has the error, 1 for the very next; None: it never did."""
     localised: bool
-    """That claim is real: it names a constraint that is falsified by what it cites."""
+    """That claim is real: what it cites falsifies what it names, or leaves it no value."""
     corrected: bool
     """A state was rightly restated without the error."""
     solved: bool

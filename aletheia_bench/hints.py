@@ -62,7 +62,7 @@ def _hints(
     """A word's subject is the name that it ends in: x1 of ~x1, v2 of v1-v2.
 
     Only a word that is nothing but a name says more than whether its subject has a value: then all that bears on the
-    subject has been read. A word that names a constraint (v1-v2) says if that is in conflict or implies something.
+    subject has been read. A word that names a constraint says if that is in conflict, or implies something.
     """
     for place, word in enumerate(WORD.findall(problem), start):
         name, whole = NAME.search(word), said.get(word.strip())

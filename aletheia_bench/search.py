@@ -251,10 +251,14 @@ class _Search:
         return Imply(variable, self._reasons(variable, values), self.net.literals[values.bit_length() - 1])
 
     def _gone(self) -> int | Conflict:
-        """The literals that can no longer hold, or the constraint that what is held already falsifies."""
+        """The literals that can no longer hold, or a conflict in what is held already.
+
+        Of two values that exclude each other, the one that was not given: what is given may have no name in a problem.
+        """
         gone = self.blocked | self.refuted
         if wrong := gone & self.held:
-            variable = self.net.literals[self._any(wrong)].variable
+            clues = sum([values for values in self.domain.values() if not values & (values - 1)])
+            variable = self.net.literals[self._any(wrong & ~clues or wrong)].variable
             return Conflict(variable, self._reasons(variable, 0))
         for mask, limit, row in self.rows:
             count = (mask & self.held).bit_count()

@@ -240,7 +240,7 @@ class Example:
     hints: tuple[tuple[int, tuple[str, ...]], ...] = ()
     """(n, words): what could be said at the n-th `WORD` of the prompt: a kind, and what it rests on."""
     previews: tuple[tuple[int, str], ...] = ()
-    """(n, word): what the completion would begin with, or could name, if the prompt ended at its n-th word."""
+    """(n, word): what the completion would begin with, or could name or say, if the prompt ended at its n-th word."""
     alternatives: tuple[str, ...] = ()
     """Other completions that are as right; they begin with the same word."""
     unlearnt: frozenset[int] = frozenset()

@@ -96,8 +96,10 @@ def test_a_conflict_may_name_a_variable_that_has_no_value_left():
 CLASH = "state: -\ndecide v1=1\ndecide v2=1\n"
 
 
-@pytest.mark.parametrize("conflict", ["v1 : v1=1 v2=1", "v1 : v2=1 v1=1", "v2 : v1=1 v2=1", "v1-v2 : v1=1 v2=1"])
-def test_a_conflict_may_name_a_variable_whose_value_another_one_excludes(conflict):
+@pytest.mark.parametrize(
+    "conflict", ["v1 : v1=1 v2=1", "v1 : v2=1 v1=1", "v2 : v1=1 v2=1", "v3 : v1=1 v2=1", "v1-v2 : v1=1 v2=1"]
+)
+def test_a_conflict_may_name_a_variable_that_what_is_cited_leaves_no_value(conflict):
     assert faults(PATH, f"{CLASH}conflict {conflict}\n") == {4: Fault.INCOMPLETE}
 
 

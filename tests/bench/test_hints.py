@@ -20,6 +20,7 @@ from aletheia_plugins import (
     WORD,
     AllDifferent,
     AtMost,
+    Clause,
     Conflict,
     Decide,
     Example,
@@ -337,7 +338,7 @@ def test_of_several_clashes_the_search_names_one_and_the_hints_say_all():
     assert said[step.name].step == tuple(f" {lit}" for lit in step.cites)
 
 
-def test_a_start_with_a_value_that_no_domain_has_is_none():
+def test_a_start_with_a_value_that_its_variable_cannot_have_is_none():
     csp = CSP({"b": ("1", "2"), "c": ("2", "3")}, (NotEqual("b-c", "b", "c"),), "forward")
     start = State(((Literal("b", "3"), Literal("c", "3")),))
     with pytest.raises(ValueError, match="the start has b=3, which its variable cannot have"):
@@ -348,3 +349,27 @@ def test_a_constraint_that_says_nothing_leaves_its_word_to_the_name_at_its_end()
     csp = CSP(dict.fromkeys("ab", ("0", "1")), (Linear("a-b", ((1, "a"), (1, "b")), "<=", 2),), "forward")
     turn = Example("state: | b=1\n a-b\n", "decide a=0\n")
     assert spelt(hinted(turn, " a-b\n", csp)) == [("a-b", " b=1")]
+
+
+@pytest.mark.parametrize(("state", "kind"), [("a=0", "imply"), ("a=0 b=0", "conflict"), ("a=1", "decide")])
+def test_a_constraint_that_ends_like_a_variable_says_what_the_search_would_name_it_for(state, kind):
+    csp = CSP(dict.fromkeys("ab", ("0", "1")), (Clause("a-b", (("a", "0"), ("b", "0"))),), "unit")
+    turn = Example(f"state: {state}\n a-b\n", "decide b=0\n")
+    assert spelt(hinted(turn, " a-b\n", csp)) == [("a-b", kind)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_of_a_clue_and_a_digit_that_it_excludes_the_digit_is_in_conflict(seed):
+    sudoku = TASKS["sudoku"]
+    problem = sudoku.generate("tiny", split="train", seed=0, index=0)
+    csp = sudoku.csp(problem)
+    clue = next(Literal(v, values[0]) for v, values in csp.domains.items() if len(values) == 1)
+    cell = next(v for v, values in csp.domains.items() if len(values) > 1 and v[:2] == clue.variable[:2])
+    clues = tuple(Literal(v, values[0]) for v, values in csp.domains.items() if len(values) == 1)
+    start = State((clues, (Literal(cell, clue.value),)))
+    step = search(csp, start=start, rng=Random(seed), max_steps=2).steps[1]
+    assert isinstance(step, Conflict)
+    assert step.name == cell
+    prompt = sudoku.render(problem)
+    example = hinted(Example(render(Trace((start,))) + prompt, render(Trace((step,)))), prompt, csp)
+    assert dict(spelt(example))[cell] == "conflict"
