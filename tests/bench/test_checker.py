@@ -122,9 +122,11 @@ def test_a_variable_whose_value_nothing_that_is_cited_excludes_is_in_no_conflict
 def test_what_the_search_says_of_a_clash_is_right_whatever_was_decided(name, index, rng):
     task = {"coloring": Coloring(), "sudoku": Sudoku()}[name]
     problem = task.generate("tiny", split="train", seed=0, index=index)
-    given_ = {v for v, values in task.domains(problem).items() if len(values) == 1}
-    decided = [Literal(v, rng.choice("123")) for v in task.domains(problem) if v not in given_ and rng.random() < 0.5]
-    clues = tuple(Literal(v, values[0]) for v, values in task.domains(problem).items() if len(values) == 1)
+    domains = task.domains(problem)
+    clues = tuple(Literal(v, values[0]) for v, values in domains.items() if len(values) == 1)
+    decided = [
+        Literal(v, rng.choice(values)) for v, values in domains.items() if len(values) > 1 and rng.random() < 0.5
+    ]
     start = State((clues, *((lit,) for lit in decided)))
     lines = [render(Trace((State((clues,)),))), *(f"decide {lit}\n" for lit in decided)]
     step = search(task.csp(problem), start=start, rng=rng, max_steps=2).steps[1]
