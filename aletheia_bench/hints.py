@@ -22,7 +22,7 @@ from random import Random
 
 from aletheia_bench.search import Outlook, given, outlook, retreat
 from aletheia_bench.text import ANSWER, parse_line, render
-from aletheia_plugins import CSP, WORD, Answer, Example, State, Step, Trace, Verdict, generator
+from aletheia_plugins import CSP, WORD, Answer, Example, Literal, State, Step, Trace, Verdict, generator
 
 __all__ = ["hinted"]
 
@@ -42,9 +42,9 @@ def hinted(example: Example, problem: str, csp: CSP, *, exercises: int = 0, back
         return example
     rng = generator(example.prompt)
     said = outlook(csp, state, rng)
-    held = {lit.variable: f" {lit}" for level in state.levels for lit in level if lit.equal}
+    held = {lit.variable: lit for level in state.levels for lit in level if lit.equal}
     hints = tuple(_hints(said, held, len(WORD.findall(line)), problem))
-    practised = [*_about(said, exercises, rng), *_lists(csp, state, rng)] if exercises else []
+    practised = [*_about(said, exercises, rng), *_lists(csp, held, rng)] if exercises else []
     if exercises and backtracks and (back := retreat(csp, state)):
         practised.append(_line(1, *back))
     return replace(
@@ -57,7 +57,7 @@ def hinted(example: Example, problem: str, csp: CSP, *, exercises: int = 0, back
 
 
 def _hints(
-    said: Mapping[str, Outlook], held: Mapping[str, str], start: int, problem: str
+    said: Mapping[str, Outlook], held: Mapping[str, Literal], start: int, problem: str
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
     """A word's subject is the name that it ends in: x1 of ~x1, v2 of v1-v2.
 
@@ -68,8 +68,10 @@ def _hints(
         name, whole = NAME.search(word), said.get(word.strip())
         if whole and (not name or name.group() == word.strip() or whole.kind in ("conflict", "imply")):
             yield place, (whole.kind, *whole.reasons)
+        elif name and name.group() in held:
+            yield place, (f" {held[name.group()]}",)
         elif name and name.group() in said:
-            yield place, (held.get(name.group(), "decide"),)
+            yield place, ("decide",)
 
 
 def _alternatives(completion: str, said: Mapping[str, Outlook]) -> Iterator[str]:
@@ -91,9 +93,8 @@ def _about(said: Mapping[str, Outlook], names: int, rng: Random) -> Iterator[tup
         yield 2, f"about {name} :{''.join(said[name].reasons)}\n"
 
 
-def _lists(csp: CSP, state: State, rng: Random) -> Iterator[tuple[int, str]]:
+def _lists(csp: CSP, held: Mapping[str, Literal], rng: Random) -> Iterator[tuple[int, str]]:
     """Now and then: what holds, as an answer would say it; what was given, as the first state says it."""
-    held = {lit.variable: lit for level in state.levels for lit in level if lit.equal}
     if held and not rng.randrange(LISTED):
         yield _line(2, Answer(Verdict.SAT, tuple([held[v] for v in csp.domains if v in held])))
     first = given(csp.domains)
@@ -116,9 +117,9 @@ def _previews(
     """
     names: dict[str, list[str]] = {"conflict": [], "imply": [], "decide": []}
     left: list[list[str]] = []
-    hinted = dict(hints)
+    said = dict(hints)
     for place, word in enumerate(words):
-        kind, *reasons = hinted.get(place, ("",))
+        kind, *reasons = said.get(place, ("",))
         if kind in names:
             names[kind].append(word)
         if kind == "decide" and (values := [reason for reason in reasons if reason.startswith(f"{word}=")]):
@@ -128,5 +129,5 @@ def _previews(
         elif kind and left:
             fewest = min(map(len, left))
             yield place, rng.choice([values[0] for values in left if len(values) == fewest])
-        elif word == "\n" and hinted and place > min(hinted):
+        elif word == "\n" and said and place > min(said):
             yield place, next((kind for kind, found in names.items() if found), ANSWER)
