@@ -166,16 +166,16 @@ class Checker:
             return Fault.ASSIGNED
         if not self._holds(step.cites):
             return Fault.STALE
-        if step.name in self.domains and step.name != implied.variable:
-            return Fault.REASON
         others = [value for value in self.domains[implied.variable] if value != implied.value]
-        return self._impossible(step.name, step.cites, implied.variable, others, Fault.REASON)
+        constraint = None if step.name == implied.variable else step.name
+        fault = self._impossible(constraint, step.cites, implied.variable, others, Fault.REASON)
+        return Fault.REASON if fault is Fault.HALLUCINATED and step.name in self.domains else fault
 
     def _falsified(self, step: Conflict) -> Fault | None:
         """A conflict names a constraint or a variable; a constraint may be called like a variable."""
         fault: Fault | None = Fault.HALLUCINATED
         if step.name in self.domains:
-            fault = self._impossible(step.name, step.cites, step.name, self.domains[step.name], Fault.SATISFIED)
+            fault = self._impossible(None, step.cites, step.name, self.domains[step.name], Fault.SATISFIED)
         if fault:
             as_constraint = self._named(step.name, _held(step.cites), Fault.SATISFIED)
             fault = fault if as_constraint is Fault.HALLUCINATED else as_constraint
@@ -184,23 +184,23 @@ class Checker:
         return fault if self._holds(step.cites) else Fault.STALE
 
     def _impossible(
-        self, name: str, cites: Sequence[Literal], variable: str, values: Iterable[str], otherwise: Fault
+        self, name: str | None, cites: Sequence[Literal], variable: str, values: Iterable[str], otherwise: Fault
     ) -> Fault | None:
-        """Whether, with `cites`, each of `values` is excluded or falsifies what is named.
+        """Whether, with `cites`, each of `values` is excluded or falsifies the constraint `name` (any, if None).
 
         A value that the variable has excludes the others.
         """
         held = _held(cites)
         values = [held[variable]] if variable in held else values
         excluded = [lit.value for lit in cites if not lit.equal and lit.variable == variable]
-        for value in values:
-            if value not in excluded:
-                held[variable] = value
-                if fault := self._named(None if name in self.domains else name, held, otherwise):
-                    return fault
-        return None
+        left = [value for value in values if value not in excluded]
+        for value in left:
+            held[variable] = value
+            if fault := self._named(name, held, otherwise):
+                return fault
+        return None if left or name is None else self._named(name, {}, None)
 
-    def _named(self, name: str | None, assignment: Assignment, otherwise: Fault) -> Fault | None:
+    def _named(self, name: str | None, assignment: Assignment, otherwise: Fault | None) -> Fault | None:
         """None if `assignment` falsifies the constraint `name`, or any if that is None."""
         try:
             return None if self.task.falsified(self.problem, assignment, name) is not None else otherwise

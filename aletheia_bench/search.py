@@ -220,9 +220,9 @@ class _Search:
             return self._exhausted()
         found, last = unit
         barred = self.net.literals[last.bit_length() - 1]
-        other = self.domain[barred.variable] & ~last
+        other = self.domain[barred.variable] & ~last & ~self.refuted
         if not other:
-            return Conflict(barred.variable, self._cited(found))
+            return Conflict(barred.variable, self._reasons(barred.variable, 0))
         return Imply(found.name, self._cited(found), self.net.literals[other.bit_length() - 1])
 
     def _exhausted(self) -> Conflict | None:
@@ -352,13 +352,16 @@ class _Search:
                 self.saved.append((self.held, self.refuted, self.blocked, self.open))
                 self.levels.append([])
             for lit in level:
-                if lit.equal:
+                bit = self.net.bit.get((lit.variable, lit.value), 0)
+                if not bit & possible:
+                    raise ValueError(f"the start has {lit}, which its variable cannot have")
+                if not lit.equal:
+                    self.refuted |= bit
+                    self.levels[-1].append(lit)
+                elif bit & self.open:
                     self._assign(lit)
                 else:
-                    self.refuted |= self.net.bit[lit.variable, lit.value]
-                    self.levels[-1].append(lit)
-        if strange := self.held & ~possible:
-            raise ValueError(f"the start has {self.net.literals[lowest(strange)]}, which its variable cannot have")
+                    raise ValueError(f"the start has {lit}, whose variable has a value already")
         if both := self.held & self.refuted:
             raise ValueError(f"the start both has and excludes {self.net.literals[lowest(both)]}")
 

@@ -359,6 +359,20 @@ def test_a_constraint_may_be_called_like_a_variable():
     assert not accepts(problem, claim)
 
 
+def test_a_constraint_that_is_called_like_a_variable_may_force_another():
+    problem = CSP(dict.fromkeys("ab", ("0", "1")), (Clause("b", (("a", "0"),)),), "unit")
+    text = "state: -\nimply b : -> a=1\ndecide b=0\nanswer: SAT a=1 b=0\n"
+    assert render(search(problem)) == text
+    assert faults((Toy(), problem), text) == {}
+    assert accepts(problem, text)
+
+
+@pytest.mark.parametrize(("name", "fault"), [("v1-v3", Fault.HALLUCINATED), ("v1", Fault.REASON), ("v2", None)])
+def test_a_name_must_be_one_also_where_every_other_value_is_excluded(name, fault):
+    text = f"state: v2!=1 v2!=2\nimply {name} : v2!=1 v2!=2 -> v2=3\n"
+    assert faults(PATH, text).get(1) is fault
+
+
 def test_an_edge_may_be_named_from_either_end():
     text = "state: -\ndecide v1=1\ndecide v2=1\nconflict v2-v1 : v1=1 v2=1\nbacktrack v2\nstate: | v1=1 v2!=1\n"
     assert faults(PATH, text) == {6: Fault.INCOMPLETE}

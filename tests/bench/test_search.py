@@ -286,15 +286,14 @@ def test_a_search_out_of_budget_never_says_unsat():
 
 @st.composite
 def started(draw, csps):
-    """A problem and a state of it: what is given and some values, at several levels, consistent or not."""
+    """A problem and a state of it: what is given, some values at the root and some decisions, consistent or not."""
     csp = draw(csps)
     given_ = [Literal(variable, values[0]) for variable, values in csp.domains.items() if len(values) == 1]
     free = [variable for variable, values in csp.domains.items() if len(values) > 1]
     shown = draw(st.lists(st.sampled_from(free), unique=True)) if free else []
     held = [Literal(variable, draw(st.sampled_from(csp.domains[variable]))) for variable in shown]
-    cuts = sorted(draw(st.lists(st.integers(0, len(held)), max_size=3)))
-    root, *rest = [held[start:end] for start, end in itertools.pairwise([0, *cuts, len(held)])]
-    return csp, State(((*given_, *root), *(tuple(level) for level in rest if level)))
+    root = draw(st.integers(0, len(held)))
+    return csp, State(((*given_, *held[:root]), *((decision,) for decision in held[root:])))
 
 
 @given(started(binary | wide), heuristics)
@@ -310,13 +309,14 @@ def test_from_any_state_the_verdict_is_that_under_its_root(item, heuristic):
     assert {judgement.fault for judgement in judgements[1:]} == {None}
 
 
-@given(wide, st.data())
+@given(binary | wide, st.data())
 def test_from_a_state_with_exclusions_the_verdict_is_that_without_those_values(csp, data):
     pairs = [(variable, value) for variable, values in csp.domains.items() for value in values]
     gone = data.draw(st.lists(st.sampled_from(pairs), unique=True))
     trace = search(csp, start=State((tuple(Literal(*pair, equal=False) for pair in gone),)))
     possible = [found for found in solutions(csp) if not set(gone) & set(found.items())]
     assert trace.verdict is (Verdict.SAT if possible else Verdict.UNSAT)
+    assert {judgement.fault for judgement in review(Toy(), csp, render(trace)).judgements[1:]} == {None}
 
 
 @pytest.mark.parametrize(
@@ -326,6 +326,11 @@ def test_from_a_state_with_exclusions_the_verdict_is_that_without_those_values(c
 def test_unit_propagation_heeds_exclusions_of_its_start(root, answer):
     csp = CSP({"a": BIT}, (), "unit")
     assert search(csp, start=State((words(*root),))).steps[-1] == answer
+
+
+def test_what_a_clause_forces_and_the_start_excludes_is_a_conflict_of_the_variable():
+    csp = CSP({"a": BIT}, (Clause("p", (("a", "1"),)),), "unit")
+    assert lines(csp, start=State((words("a!=0"),)))[1:] == ["conflict a : a!=0", "answer: UNSAT"]
 
 
 def test_unit_propagation_ends_also_where_its_start_lacks_what_is_given():
@@ -361,6 +366,20 @@ def test_a_start_that_both_has_and_excludes_a_value_is_none(exclusions):
     graph = Coloring().csp(Graph(2, ((1, 2),), 3))
     with pytest.raises(ValueError, match=r"the start both has and excludes v1=1"):
         search(graph, start=State((words("v1=1", *exclusions),)))
+
+
+@pytest.mark.parametrize(
+    ("start", "objection"),
+    [
+        (("v9=1",), "the start has v9=1, which its variable cannot have"),
+        (("v1=7",), "the start has v1=7, which its variable cannot have"),
+        (("v1!=7",), "the start has v1!=7, which its variable cannot have"),
+        (("v1=1", "v1=2"), "the start has v1=2, whose variable has a value already"),
+    ],
+)
+def test_a_start_of_unknown_or_of_several_values_is_none(start, objection):
+    with pytest.raises(ValueError, match=objection):
+        search(Coloring().csp(Graph(2, ((1, 2),), 3)), start=State((words(*start),)))
 
 
 @pytest.mark.parametrize("propagation", ["unit", "forward"])
