@@ -171,7 +171,7 @@ def _gap(task: Task[Any], problem: Any) -> int:
 
 
 def _search(task: Task[Any], problem: Any, native: str, max_steps: int) -> Trace:
-    """A search that takes any of the steps that are equally good, the same ones for the same problem.
+    """A search that takes any conflict or implication that is equally good, the same ones for the same problem.
 
     A student need not learn which of them is the first, and sees them all alike.
     """

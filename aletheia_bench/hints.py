@@ -113,7 +113,7 @@ def _previews(
     """What the next step would be if the problem ended there.
 
     At each name, one that it could name: of a conflict, or else of an implication; or else, when checking forward, what
-    it could decide: of a variable with fewest values left, the first. At the end of each line, its kind.
+    it would decide: of the first variable with fewest values left, the first. At the end of each line, its kind.
     """
     names: dict[str, list[str]] = {"conflict": [], "imply": [], "decide": []}
     left: list[list[str]] = []
@@ -127,7 +127,6 @@ def _previews(
         if kind and (found := names["conflict"] or names["imply"]):
             yield place, rng.choice(found)
         elif kind and left:
-            fewest = min(map(len, left))
-            yield place, rng.choice([values[0] for values in left if len(values) == fewest])
+            yield place, min(left, key=len)[0]
         elif word == "\n" and said and place > min(said):
             yield place, next((kind for kind, found in names.items() if found), ANSWER)

@@ -53,7 +53,8 @@ def search(
 ) -> Trace:
     """The trace of the whole search from `start` (default: what is given), cut off after `max_steps`.
 
-    Where several steps or reasons are equally good, the first is taken; with `rng`, any of them.
+    Where several conflicts, implications or reasons are equally good, the first is taken; with `rng`, any of them.
+    Decisions are the heuristic's.
     """
     steps: list[Step] = []
     for step in _Search(csp, heuristic, rng).run(start):
@@ -309,9 +310,8 @@ class _Search:
 
     def _choose(self) -> Decide:
         choices = {}
-        for variable, domain in self.domain.items():
-            if domain & self.left:
-                values = self.csp.domains[variable]
+        for variable, values in self.csp.domains.items():
+            if self.domain[variable] & self.left:
                 choices[variable] = [value for value in values if self.net.bit[variable, value] & self.left]
         return Decide(self._literal(*self.heuristic(choices)))
 

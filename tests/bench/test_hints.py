@@ -313,7 +313,7 @@ def test_a_conflict_of_any_state_is_said_also_one_that_no_search_reaches(csp, rn
 
 
 @pytest.mark.parametrize("index", range(8))
-def test_previews_of_decisions_are_those_that_the_search_could_take(index):
+def test_the_last_preview_of_a_decision_is_that_of_the_search(index):
     coloring = TASKS["coloring"]
     problem = coloring.generate("small", split="train", seed=0, index=index)
     prompt, csp = coloring.render(problem), coloring.csp(problem)
@@ -321,10 +321,9 @@ def test_previews_of_decisions_are_those_that_the_search_could_take(index):
     for state, step in pairwise(search(csp, rng=Random(index)).steps):
         if isinstance(state, State) and isinstance(step, Decide):
             example = hinted(Example(render(Trace((state,))) + prompt, render(Trace((step,)))), prompt, csp)
-            could = {search(csp, start=state, rng=Random(seed), max_steps=2).steps[1] for seed in range(100)}
             names = [said for place, said in example.previews if WORD.findall(example.prompt)[place] != "\n"]
             assert all("=" in said for said in names)
-            assert f"decide{names[-1]}" in {render(Trace((one,))).rstrip() for one in could}
+            assert f"decide{names[-1]}" == render(Trace((step,))).rstrip()
             decided += 1
     assert decided
 
