@@ -1,9 +1,9 @@
 """Turns that begin with a wrong turning: a decision that the search would not take, and what it makes of that.
 
-Knows contexts, states and the search, no models. The search decides the first value that is allowed, of a variable with
-fewest, so that its traces have few of the states there are: a student that errs is in one that it has never read. A
-detour is a decision at random in a state of the trace, whether propagation allows it or not, and the steps of the
-search from there, which now decides any value that is allowed.
+Knows contexts, states and the search, no models. The search decides the first value that is allowed, of the first
+variable with fewest, so that its traces have few of the states there are: a student that errs is in one that it has
+never read. A detour is a decision at random in a state of the trace, whether propagation allows it or not, and the
+steps of the search from there, which now decides any value that is allowed of that variable.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ def _decision(csp: CSP, state: State, rng: Random) -> Literal | None:
 
 
 def _any_value(rng: Random) -> Heuristic:
-    """A variable with fewest values left, at any of them."""
+    """The first variable with fewest values left, at any of them."""
 
     def heuristic(choices: Mapping[str, Sequence[str]]) -> tuple[str, str]:
         variable, _ = smallest_domain(choices)

@@ -53,6 +53,7 @@ def search(
 ) -> Trace:
     """The trace of the whole search from `start` (default: what is given), cut off after `max_steps`.
 
+    What a level of `start` holds behind its decision is believed to follow from that.
     Where several conflicts, implications or reasons are equally good, the first is taken; with `rng`, any of them.
     Decisions are the heuristic's.
     """
@@ -349,6 +350,8 @@ class _Search:
         possible = self.open
         for depth, level in enumerate(state.levels):
             if depth:
+                if not level or not level[0].equal:
+                    raise ValueError("the start has a level without a decision")
                 self.saved.append((self.held, self.refuted, self.blocked, self.open))
                 self.levels.append([])
             for lit in level:

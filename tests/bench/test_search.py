@@ -382,6 +382,12 @@ def test_a_start_of_unknown_or_of_several_values_is_none(start, objection):
         search(Coloring().csp(Graph(2, ((1, 2),), 3)), start=State((words(*start),)))
 
 
+@pytest.mark.parametrize("level", [(), ("v1!=1",)])
+def test_a_start_with_a_level_without_a_decision_is_none(level):
+    with pytest.raises(ValueError, match="the start has a level without a decision"):
+        search(Coloring().csp(Graph(2, ((1, 2),), 3)), start=State(((), words(*level))))
+
+
 @pytest.mark.parametrize("propagation", ["unit", "forward"])
 def test_a_variable_that_has_no_values_at_all_is_a_conflict(propagation):
     assert search(CSP({"a": ()}, (), propagation)).verdict is Verdict.UNSAT
