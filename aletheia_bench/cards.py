@@ -38,6 +38,7 @@ DATA: Mapping[str, type] = {
     "disguises": int,
     "turns": int,
 }
+MAY_BE_ZERO = ("shares", "exercises", "detours", "disguises", "turns")
 STUDENT = {"context": "folded"}
 STRANGER = {"context": "cumulative", "instructed": True, "chat": True}
 """How those are read that say nothing of it."""
@@ -87,24 +88,22 @@ def read(path: Path) -> Card:
         source=path,
         weights=path.parent / weights["path"] if "path" in weights else None,
         sha256=weights.get("sha256"),
-        tasks=tuple(data.get("tasks", ())),
-        levels=tuple(data.get("levels", ())),
-        count=data.get("count", 0),
-        shares=data.get("shares", {}),
-        names=data.get("names", {}),
-        exercises=data.get("exercises", 0),
-        detours=data.get("detours", 0),
-        disguises=data.get("disguises", 0),
-        turns=data.get("turns", 0),
+        **_learnt(data),
         settings=settings,
     )
 
 
-def override(card: Card, options: Iterable[str]) -> Card:
-    """The card with other options of its back-end, each written TABLE.OPTION=VALUE, the value as in TOML or a word.
+def _learnt(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A card's fields, of its table [data]."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
 
-    Which tables and options there are, the back-end knows. base=PATH is another base.
+
+def override(card: Card, options: Iterable[str]) -> Card:
+    """The card with other options, each written TABLE.OPTION=VALUE, the value as in TOML or a word.
+
+    Which tables and options there are beside [data], the back-end knows. base=PATH is another base.
     """
+    data: dict[str, Any] = {}
     settings = {name: dict(table) for name, table in card.settings.items()}
     for option in options:
         place, equals, value = option.partition("=")
@@ -118,8 +117,12 @@ def override(card: Card, options: Iterable[str]) -> Card:
             raise UsageError(
                 f"{option!r} is no option of a card; expected base=PATH or TABLE.OPTION=VALUE: training.tokens=1000000."
             )
-        settings.setdefault(table, {})[name] = _value(value)
-    return replace(card, settings=settings)
+        (data if table == "data" else settings.setdefault(table, {}))[name] = _value(value)
+    try:
+        _check("-M", data, DATA, "data")
+    except ModelFileError as error:
+        raise UsageError(str(error)) from None
+    return replace(card, **_learnt(data), settings=settings)
 
 
 def _value(text: str) -> Any:
@@ -138,7 +141,7 @@ def _sound(path: Path, plain: Mapping[str, Any]) -> Mapping[str, Any]:
     return plain
 
 
-def _check(path: Path, part: Any, known: Mapping[str, type], where: str) -> None:
+def _check(path: Path | str, part: Any, known: Mapping[str, type], where: str) -> None:
     if not isinstance(part, dict):
         raise ModelFileError(f"{path}: {where} is {part!r}, expected a table [{where}].")
     dot = where and where + "."
@@ -147,11 +150,11 @@ def _check(path: Path, part: Any, known: Mapping[str, type], where: str) -> None
             raise ModelFileError(f"{path}: unknown key {dot}{key}; known: {', '.join(dot + k for k in known)}.")
         if type(value) is not known[key]:
             raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected {known[key].__name__}.")
-        if type(value) is int and value < 1:
-            raise ModelFileError(f"{path}: {dot}{key} is {value}, expected a positive number.")
+        least = 0 if key in MAY_BE_ZERO else 1
+        if type(value) is int and value < least:
+            raise ModelFileError(f"{path}: {dot}{key} is {value}, expected {least} or more.")
         if isinstance(value, list) and not all(isinstance(name, str) for name in value):
             raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected a list of names.")
-        least = 0 if key == "shares" else 1
         if isinstance(value, dict) and not all(type(number) is int and number >= least for number in value.values()):
             raise ModelFileError(f"{path}: {dot}{key} is {value!r}, expected whole numbers of {least} or more.")
 

@@ -271,6 +271,28 @@ def test_an_option_that_names_no_table_and_value_is_refused(card, option):
     )
 
 
+def test_what_it_is_trained_on_can_be_set_too(card):
+    options = ["data.shares={ sat-small = 2 }", 'data.levels=["small"]', "data.detours=0", "data.count=7"]
+    after = override(read(card(WHOLE)), options)
+    assert (after.shares, after.levels, after.detours, after.count) == ({"sat-small": 2}, ("small",), 0, 7)
+    assert after.tasks == read(card(WHOLE)).tasks
+    assert "data" not in after.settings
+
+
+@pytest.mark.parametrize(
+    ("option", "objection"),
+    [
+        ("data.count=0", "-M: data.count is 0, expected 1 or more."),
+        ("data.levels=small", "-M: data.levels is 'small', expected list."),
+        ("data.tokens=1", "-M: unknown key data.tokens; known: data.tasks, data.levels, data.count, data.shares, "),
+    ],
+)
+def test_what_it_cannot_be_trained_on_is_refused(card, option, objection):
+    with pytest.raises(UsageError) as caught:
+        override(read(card(WHOLE)), [option])
+    assert str(caught.value).startswith(objection)
+
+
 def test_a_table_that_the_card_does_not_have_begins_with_its_first_option(card):
     after = override(read(card(WHOLE)), ["generation.batch_size=64"])
     assert after.settings == {"architecture": {"hidden_size": 32}, "generation": {"batch_size": 64}}
