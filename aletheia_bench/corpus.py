@@ -46,6 +46,8 @@ __all__ = ["Plan", "Record", "Records", "Rejected", "build", "digest", "make", "
 
 START = b'{"id":"'
 """How a record begins, also one that was only half written."""
+TRACES = 2
+"""Grows when a problem gets another trace than before: what was begun with the old ones cannot go on."""
 MAX_STEPS = 20_000
 CHUNK = 32
 """Problems that a worker process takes at a time; of fewer, each worker gets an eighth of its share."""
@@ -300,7 +302,10 @@ def read(path: Path) -> Iterator[Record]:
 
 
 class Records:
-    """The records of a corpus in any order: keeps where each line begins, and reads it when it is asked for."""
+    """The records of a corpus in any order: keeps where each line begins, and reads it when it is asked for.
+
+    Raises CorpusError at a record that is not what `build` wrote.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -315,7 +320,12 @@ class Records:
             raise IndexError(f"{self.path} has {len(self)} records, no {number}")
         with self.path.open("rb") as file:
             file.seek(self.starts[number])
-            return _record(file.readline(), self.path, number + 1)
+            record = _record(file.readline(), self.path, number + 1)
+        if digest(record) != record["sha256"]:
+            raise CorpusError(
+                f"{self.path}:{number + 1} was changed after it was written (its hash differs): delete it."
+            )
+        return record
 
 
 def _record(line: bytes, path: Path, number: int) -> Record:

@@ -164,6 +164,7 @@ def made_from(card: Card, course: Course) -> dict[str, Any]:
         "chat": card.chat,
         "base": card.base,
         "tasks": {task.name: task.version for task in course.tasks},
+        "traces": corpus.TRACES,
         "levels": list(course.levels),
         "count": course.count,
         "shares": dict(course.shares),
@@ -182,13 +183,23 @@ def _go_on(card: Card, course: Course, out: Path) -> None:
     wanted = made_from(card, course)
     path = out / "corpus" / "options.json"
     if path.exists():
-        begun = json.loads(path.read_text(encoding="utf-8"))
+        begun = _begun(path)
         if other := next(_differences(begun, wanted), None):
             raise UsageError(f"{out} was begun with {other}: train into another folder, or delete it.")
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     new.write_text(json.dumps(wanted), encoding="utf-8")
     new.replace(path)
+
+
+def _begun(path: Path) -> dict[str, Any]:
+    try:
+        begun = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        begun = None
+    if not isinstance(begun, dict):
+        raise UsageError(f"{path} is damaged: delete {path.parents[1]}, or train into another folder.")
+    return begun
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

@@ -21,7 +21,7 @@ __all__ = ["main"]
 
 TASKS = option("--task", "--tasks", "tasks", type=Names(), multiple=True, required=True, help="Task or tasks.")
 LEVELS = option("--level", "--levels", "levels", type=Names(), multiple=True, default=["tiny"], help="Level or levels.")
-SEED = option("--seed", type=int, default=0, help="Seed of the problems and of sampling.")
+SEED = option("--seed", type=click.IntRange(0, (1 << 32) - 1), default=0, help="Seed of the problems and of sampling.")
 WORKERS = option("--workers", type=click.IntRange(1), default=cores, show_default="all cores", help="Processes.")
 OVERRIDES = option("-M", "--set", "overrides", multiple=True, metavar="TABLE.OPTION=VALUE",
                    help="Another value in the card, such as generation.batch_size=8, or base=PATH.")  # fmt: skip

@@ -268,6 +268,25 @@ def test_a_training_goes_on_with_the_same_options_only(card, tmp_path, card_chan
     assert str(caught.value) == (f"{tmp_path / 'out'} was begun with {said}: train into another folder, or delete it.")
 
 
+def test_a_training_of_other_traces_does_not_go_on(card, tmp_path, monkeypatch):
+    train(card, Rote(), COURSE, tmp_path / "out")
+    monkeypatch.setattr("aletheia_bench.corpus.TRACES", 99)
+    with pytest.raises(
+        UsageError, match=r" was begun with traces \d+, not 99: train into another folder, or delete it"
+    ):
+        train(card, Rote(), COURSE, tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", ["{", "[1]"])
+def test_damaged_options_are_a_sentence(card, tmp_path, content):
+    train(card, Rote(), COURSE, tmp_path / "out")
+    path = tmp_path / "out" / "corpus" / "options.json"
+    path.write_text(content)
+    with pytest.raises(UsageError) as caught:
+        train(card, Rote(), COURSE, tmp_path / "out")
+    assert str(caught.value) == f"{path} is damaged: delete {tmp_path / 'out'}, or train into another folder."
+
+
 def test_the_token_budget_and_the_order_of_options_may_change(card, tmp_path):
     train(replace(card, settings={"training": {"tokens": 9, "clip": 1.0}}), Rote(), COURSE, tmp_path / "out")
     table = {"clip": 1.0, "checkpoint_seconds": 1.0, "tokens": 18}
@@ -291,6 +310,8 @@ def test_a_folder_is_for_one_training_at_a_time(card, tmp_path):
         {"detours": 1},
         {"disguises": 8},
         {"turns": 8},
+        {"base": "other"},
+        {"chat": True},
         {"names": {"x": 9}},
         {"arm": "answer"},
         {"context": "cumulative"},

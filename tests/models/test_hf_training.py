@@ -120,6 +120,17 @@ def test_where_there_are_no_weights_is_no_start(tokenizer, architecture, tmp_pat
     assert str(caught.value).startswith(f"{tmp_path / 'nowhere'} has no weights that a student of this [architecture]")
 
 
+def test_a_start_that_is_not_there_is_found_before_any_data_is_made(architecture, tmp_path):
+    table = {"tokens": 60, "start": "nowhere"}
+    card = Card("pupil", "hf", tmp_path / "pupil.toml", settings={"training": table, "architecture": architecture})
+    with pytest.raises(ModelFileError) as caught:
+        HF().check(card)
+    assert str(caught.value) == (
+        f"[training] start is 'nowhere', and there is no student in {tmp_path / 'nowhere'}: "
+        "give a folder as the card's file sees it, or from the root."
+    )
+
+
 def test_an_output_layer_of_its_own_is_taken_over_by_word(tokenizer, architecture, tmp_path):
     untied = {**architecture, "tie_word_embeddings": False}
     theirs, ours = (build_student(untied, tokenizer, seed=seed) for seed in (1, 2))
@@ -175,7 +186,7 @@ def test_a_loss_that_explodes_is_a_sentence(fit, student):
         model.model.norm.weight.fill_(float("nan"))
     with pytest.raises(ModelFileError) as caught:
         fit(model)
-    assert str(caught.value) == "The loss is no longer finite: lower learning_rate in the card's [training]."
+    assert str(caught.value) == "The loss is no longer finite: lower [training] learning_rate, and use another folder."
 
 
 def test_hints_and_previews_are_learnt_beside_the_completions(fit, student, tokenizer):
@@ -382,6 +393,33 @@ def test_an_interrupted_training_goes_on_to_the_weights_of_one_that_was_not(fit,
         assert figures[name] == expected[name]
 
 
+def test_a_finished_training_is_not_repeated_and_goes_on_with_more_tokens(fit, student):
+    first, again, longer, whole = student(), student(seed=99), student(seed=99), student()
+    expected, progress = fit(first, CAREFUL), Interrupting()
+    assert fit(again, CAREFUL, progress) == expected
+    assert progress.told == []
+    assert same(again, first)
+    recipe = replace(CAREFUL, tokens=2 * CAREFUL.tokens)
+    figures = fit(longer, recipe)
+    assert figures["steps"] > expected["steps"]
+    assert figures["tokens"] == fit(whole, recipe, folder="whole")["tokens"]
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's, of its own code
+def test_a_compiled_training_learns_what_a_plain_one_does(fit, student, monkeypatch):
+    plain, compiled = student(), student()
+    expected = fit(plain, CAREFUL, folder="plain")
+    monkeypatch.setattr("aletheia_models.hf.training.COMPILED", 1)
+    called = []
+    monkeypatch.setattr(
+        torch, "compile", lambda *args, _compile=torch.compile, **kw: called.append(1) or _compile(*args, **kw)
+    )
+    figures = fit(compiled, CAREFUL, folder="compiled")
+    assert called
+    assert figures["loss"] == pytest.approx(expected["loss"], rel=0.02)
+
+
 @pytest.mark.parametrize("moment", ["before the renames", "between them", "after them"])
 def test_a_crash_while_a_checkpoint_is_put_in_its_place_loses_nothing(fit, student, tmp_path, moment):
     whole, here = student(), tmp_path / "cut"
@@ -403,7 +441,9 @@ def test_a_crash_while_a_checkpoint_is_put_in_its_place_loses_nothing(fit, stude
     assert not old.exists()
 
 
-@pytest.mark.parametrize(("name", "content"), [("state.safetensors", b"half"), ("progress.json", b"")])
+@pytest.mark.parametrize(
+    ("name", "content"), [("state.safetensors", b"half"), ("progress.json", b""), ("progress.json", b"{}")]
+)
 def test_a_damaged_checkpoint_is_a_sentence(fit, student, tmp_path, name, content):
     with pytest.raises(KeyboardInterrupt):
         fit(student(), CAREFUL, Interrupting(3))

@@ -52,6 +52,11 @@ class HF:
         check_tables(card)
         recipe = Recipe.of(card.settings.get("training", {}))
         recipe.fits(configuration(card.settings.get("architecture", {})).num_hidden_layers)
+        if recipe.start and not (folder := card.source.parent / recipe.start).joinpath("config.json").exists():
+            raise ModelFileError(
+                f"[training] start is {recipe.start!r}, and there is no student in {folder}: "
+                "give a folder as the card's file sees it, or from the root."
+            )
         _batch_size(card)
 
     def fit(

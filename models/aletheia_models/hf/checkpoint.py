@@ -7,7 +7,7 @@ config.json and progress.json.
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
@@ -73,8 +73,12 @@ def save(
     shutil.rmtree(old, ignore_errors=True)
 
 
-def resume(folder: Path, learner: Learner, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Any]:
+def resume(
+    folder: Path, learner: Learner, optimizers: Sequence[torch.optim.Optimizer], figures: Set[str]
+) -> dict[str, Any]:
     """Put the learner and its optimizers into the state of the checkpoint; returns its progress, {} if there is none.
+
+    The progress must have these `figures`.
 
     Raises ModelFileError if it is damaged, or of another student.
     """
@@ -87,7 +91,9 @@ def resume(folder: Path, learner: Learner, optimizers: Sequence[torch.optim.Opti
         tensors = load_file(folder / "state.safetensors")
         config = (folder / "config.json").read_text()
         progress: dict[str, Any] = json.loads((folder / "progress.json").read_text())
-    except (SafetensorError, OSError, ValueError) as error:
+        if set(progress) != figures:
+            raise ValueError("progress.json has other figures")
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
         raise ModelFileError(f"The checkpoint in {folder} cannot be read: {error}. Delete it to begin anew.") from error
     parameters = dict(learner.named_parameters())
     if config != learner.student.config.to_json_string() or parameters.keys() - tensors.keys():

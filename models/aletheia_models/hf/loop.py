@@ -128,7 +128,7 @@ def train(
     each takes one of every step's batches.
     """
     optimizers = learner.optimizers()
-    state = _Progress(**resume(checkpoint, learner, optimizers))
+    state = _Progress(**resume(checkpoint, learner, optimizers, {field.name for field in fields(_Progress)}))
     saved = time.monotonic()
     began = saved - state.seconds
     found = stream((state.page, state.taken))
@@ -149,6 +149,7 @@ def train(
         if _agreed(learner, time.monotonic() - saved > schedule.checkpoint_seconds):
             save(checkpoint, learner, optimizers, asdict(state))
             saved = time.monotonic()
+    save(checkpoint, learner, optimizers, asdict(state))  # called again, perhaps with more tokens, it goes on from here
     learner.student.eval()
     return {name: figure for name, figure in asdict(state).items() if name not in ("page", "taken")}
 
@@ -164,7 +165,7 @@ def _step(
             group["lr"] = schedule.rate(tokens)
         optimizer.step()
     if not torch.isfinite(total):  # looked at last: a GPU would wait here
-        raise ModelFileError("The loss is no longer finite: lower learning_rate in the card's [training].")
+        raise ModelFileError("The loss is no longer finite: lower [training] learning_rate, and use another folder.")
     return loss.item()
 
 
