@@ -66,11 +66,9 @@ studies: .venv/.run ## conduct both studies into reports/: five hours on 2 cores
 	.venv/bin/aletheia-bench study studies/paper.toml
 	.venv/bin/aletheia-bench study studies/arms.toml
 
-train-tiny: .venv/.run ## train both embedded students anew, from scratch, into trained/: 15 hours on 2 cores
-	@echo "Two trainings of 172 million tokens: 6,300 tokens a second on 2 cores are 7.6 hours each, with AMX half of that. They can be interrupted."
-	@echo "What is in the package was trained in stages (docs/training.md, 31 to 39); in one go, as here, it was not run."
-	.venv/bin/aletheia-bench train --model aletheia-tiny -o trained/aletheia-tiny
-	.venv/bin/aletheia-bench train --model aletheia-tiny-linearized -o trained/aletheia-tiny-linearized
+train-tiny: .venv/.run ## train both embedded students anew, in their stages, into trained/: a day on a CPU with AMX
+	$(PY) tools/stages.py aletheia-tiny trained/aletheia-tiny
+	$(PY) tools/stages.py aletheia-tiny-linearized trained/aletheia-tiny-linearized
 
 clean: ## remove what was built; the environment and the runs stay
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
