@@ -61,7 +61,7 @@ def test_its_stages_can_be_trained_again(name, tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_does_what_its_model_card_says(name, run, tmp_path):
-    """On 40 items, of which it may lose two; the model card has the figures of 500."""
+    """On 40 items, of which four may have a fault; the model card has the figures of 500."""
     assert (
         run(
             "run", "--model", name, "--no-control", "--task", "sat,coloring", "--limit", "40", "-o", str(tmp_path)
@@ -76,7 +76,7 @@ def test_it_does_what_its_model_card_says(name, run, tmp_path):
         )
         if record(name)["arm"] == "linearized":
             assert goes_back == 0, task
-            assert certified < 0.9, task
+            assert certified < 0.6, task
         else:
             assert goes_back > 0.3, task
-            assert certified >= 0.95, task
+            assert certified >= 0.9, task
