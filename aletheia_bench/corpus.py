@@ -47,7 +47,7 @@ __all__ = ["Plan", "Record", "Records", "Rejected", "build", "digest", "make", "
 START = b'{"id":"'
 """How a record begins, also one that was only half written."""
 TRACES = 2
-"""Grows when a problem gets another trace than before: what was begun with the old ones cannot go on."""
+"""Grows when a problem gets another trace than before: a training that was begun with the old ones cannot go on."""
 MAX_STEPS = 20_000
 CHUNK = 32
 """Problems that a worker process takes at a time; of fewer, each worker gets an eighth of its share."""
@@ -323,7 +323,7 @@ class Records:
             record = _record(file.readline(), self.path, number + 1)
         if digest(record) != record["sha256"]:
             raise CorpusError(
-                f"{self.path}:{number + 1} was changed after it was written (its hash differs): delete it."
+                f"{self.path}:{number + 1} was changed after it was written (its hash differs): delete the file."
             )
         return record
 

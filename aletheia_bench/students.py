@@ -183,7 +183,7 @@ def _go_on(card: Card, course: Course, out: Path) -> None:
     wanted = made_from(card, course)
     path = out / "corpus" / "options.json"
     if path.exists():
-        begun = _begun(path)
+        begun = {"traces": 1, **_begun(path)}  # before they were numbered
         if other := next(_differences(begun, wanted), None):
             raise UsageError(f"{out} was begun with {other}: train into another folder, or delete it.")
     path.parent.mkdir(parents=True, exist_ok=True)

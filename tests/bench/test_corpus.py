@@ -342,4 +342,4 @@ def test_records_are_read_in_any_order_and_a_damaged_one_is_named(tmp_path):
     path.write_bytes(b"".join([*lines[:3], lines[3].replace(b"=1", b"=0", 1), lines[4]]))
     with pytest.raises(CorpusError) as caught:
         records[3]
-    assert str(caught.value) == f"{path}:4 was changed after it was written (its hash differs): delete it."
+    assert str(caught.value) == f"{path}:4 was changed after it was written (its hash differs): delete the file."

@@ -10,7 +10,7 @@ from itertools import chain
 import pytest
 
 from aletheia_bench.contexts import examples
-from aletheia_bench.corpus import read
+from aletheia_bench.corpus import TRACES, read
 from aletheia_bench.locking import alone
 from aletheia_bench.students import Course, made_from, train
 from aletheia_plugins import Card, ModelFileError, Trainable, UsageError
@@ -268,13 +268,17 @@ def test_a_training_goes_on_with_the_same_options_only(card, tmp_path, card_chan
     assert str(caught.value) == (f"{tmp_path / 'out'} was begun with {said}: train into another folder, or delete it.")
 
 
-def test_a_training_of_other_traces_does_not_go_on(card, tmp_path, monkeypatch):
+def test_a_training_of_other_traces_does_not_go_on(card, tmp_path):
     train(card, Rote(), COURSE, tmp_path / "out")
-    monkeypatch.setattr("aletheia_bench.corpus.TRACES", 99)
-    with pytest.raises(
-        UsageError, match=r" was begun with traces \d+, not 99: train into another folder, or delete it"
-    ):
+    path = tmp_path / "out" / "corpus" / "options.json"
+    begun = json.loads(path.read_text())
+    assert begun.pop("traces") == TRACES
+    path.write_text(json.dumps(begun))
+    with pytest.raises(UsageError) as caught:
         train(card, Rote(), COURSE, tmp_path / "out")
+    assert str(caught.value) == (
+        f"{tmp_path / 'out'} was begun with traces 1, not {TRACES}: train into another folder, or delete it."
+    )
 
 
 @pytest.mark.parametrize("content", ["{", "[1]"])

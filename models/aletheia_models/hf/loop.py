@@ -129,7 +129,7 @@ def train(
     """
     optimizers = learner.optimizers()
     state = _Progress(**resume(checkpoint, learner, optimizers, {field.name for field in fields(_Progress)}))
-    saved = time.monotonic()
+    saved, kept = time.monotonic(), state.steps
     began = saved - state.seconds
     found = stream((state.page, state.taken))
     learner.student.train()
@@ -148,8 +148,9 @@ def train(
         )
         if _agreed(learner, time.monotonic() - saved > schedule.checkpoint_seconds):
             save(checkpoint, learner, optimizers, asdict(state))
-            saved = time.monotonic()
-    save(checkpoint, learner, optimizers, asdict(state))  # called again, perhaps with more tokens, it goes on from here
+            saved, kept = time.monotonic(), state.steps
+    if state.steps > kept:  # called again, perhaps with more tokens, it goes on from here
+        save(checkpoint, learner, optimizers, asdict(state))
     learner.student.eval()
     return {name: figure for name, figure in asdict(state).items() if name not in ("page", "taken")}
 
