@@ -3,7 +3,8 @@
     python tools/stages.py NAME FOLDER
 
 Each stage goes into FOLDER/1, FOLDER/2 ... and starts from the one before. It can be interrupted; the same command goes
-on. Weights come out like those that ship, but not equal: the first stages were trained on traces of before.
+on, since `train` does not repeat what is finished. Weights come out like those that ship, but not equal: the first
+stages were trained on traces of before.
 """
 
 import json
@@ -54,10 +55,9 @@ def main() -> int:
         "without it about twice as long."
     )
     for number, command in enumerate(commands(record, out), 1):
-        if not (out / str(number) / "training.json").exists():
-            print(f"stage {number}: aletheia-bench {shlex.join(command)}", flush=True)
-            if code := subprocess.run([sys.executable, "-m", "aletheia_bench", *command], check=False).returncode:
-                return code
+        print(f"stage {number}: aletheia-bench {shlex.join(command)}", flush=True)
+        if code := subprocess.run([sys.executable, "-m", "aletheia_bench", *command], check=False).returncode:
+            return code
     return 0
 
 

@@ -34,9 +34,9 @@ def test_a_students_records_agree(name):
     assert f"{told['parameters']:,} parameters" in readme
     assert f"{told['vocabulary']} tokens)" in readme
     assert f"{told['tokens']:,}" in readme
-    before = told["stages"][:4] if "start" in card["training"] else []
+    before = [stage for stage in told["stages"] if "sudoku" in stage.get("tasks", [])]  # of the student it starts from
     assert card["training"]["tokens"] == round(told["tokens"] - sum(stage["tokens"] for stage in before), -6)
-    assert {table: card[table] for table in ("architecture",)} == {"architecture": told["settings"]["architecture"]}
+    assert card["architecture"] == told["settings"]["architecture"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -50,9 +50,8 @@ def test_its_stages_can_be_trained_again(name, tmp_path):
         made = json.loads(json.dumps(made_from(card, course_of(PLUGINS, card, seed=seed))))
         training = made.pop("settings")["training"]
         expected = {"names": {}, "detours": 0, "disguises": 0, "turns": 0, **stage}
-        assert {key: made[key] for key in made.keys() & expected.keys() - {"tasks"}} == {
-            key: expected[key] for key in made.keys() & expected.keys() - {"tasks"}
-        }
+        data = made.keys() & expected.keys() - {"tasks"}
+        assert {key: made[key] for key in data} == {key: expected[key] for key in data}
         assert list(made["tasks"]) == list(stage.get("tasks", told["tasks"]))
         assert training["start"] == start
         for option in ("tokens", "tokens_per_batch", "learning_rate"):
@@ -64,15 +63,11 @@ def test_its_stages_can_be_trained_again(name, tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_it_searches_and_its_control_does_not(name, run, tmp_path):
     """On 40 items, of which four may have a fault; the model card has the figures of 500."""
-    assert (
-        run(
-            "run", "--model", name, "--no-control", "--task", "sat,coloring", "--limit", "40", "-o", str(tmp_path)
-        ).exit_code
-        == 0
-    )
-    found = [json.loads(path.read_text()) for path in tmp_path.glob("*/*/results.json")]
+    said = run("run", "--model", name, "--no-control", "--task", "sat,coloring", "--limit", "40", "-o", str(tmp_path))
+    assert said.exit_code == 0
+    found = [json.loads(path.read_text())["results"] for path in tmp_path.glob("*/*/results.json")]
     assert len(found) == 2
-    for task, results in [pair for run in found for pair in run["results"].items()]:
+    for task, results in [pair for told in found for pair in told.items()]:
         goes_back, certified = (
             results[f"{measure},none"] for measure in ("backtrack_event_rate", "certified_accuracy")
         )
